@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Guest RAM per NUMA node: where each node's memory lies in the guest's
+ * physical address space, and the host memory behind it.
+ */
+#ifndef KTSTR_NUMA_MEM_H
+#define KTSTR_NUMA_MEM_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+#include "errmsg.h"
+#include "topology.h"
+
+/* Every node may be split once, around the device gap. */
+#define NUMA_MEM_MAX_REGIONS	(TOPOLOGY_MAX_NODES + 1)
+
+/**
+ * struct mem_region - contiguous guest RAM of one node; one KVM memory slot
+ * @node: the node
+ * @gpa: guest physical address
+ * @size: in bytes
+ * @hva: where it is mapped in this process; NULL before numa_mem_map()
+ */
+struct mem_region {
+	unsigned int node;
+	u64 gpa;
+	u64 size;
+	void *hva;
+};
+
+/**
+ * struct numa_mem - all RAM of a guest
+ * @nr_regions: regions in use, in ascending order of @gpa
+ * @regions: the regions
+ * @size: RAM in all
+ * @reservation: the address range that holds all regions, or NULL
+ */
+struct numa_mem {
+	unsigned int nr_regions;
+	struct mem_region regions[NUMA_MEM_MAX_REGIONS];
+	u64 size;
+	void *reservation;
+};
+
+/**
+ * numa_mem_layout() - deal RAM to nodes, around the device gap
+ * @mem: filled in
+ * @topo: the topology
+ * @size: RAM in all, in bytes; rounded down to 2 MiB per node
+ * @err: says how much would have been right
+ *
+ * Nodes get equal shares in ascending order; the last one takes the rest.
+ *
+ * Return: 0, or -EINVAL if a node would get less than 2 MiB, or all of them
+ * more than any CPU can address.
+ */
+int numa_mem_layout(struct numa_mem *mem, const struct topology *topo,
+		    u64 size, struct errmsg *err);
+
+/**
+ * numa_mem_top() - the first address above all RAM
+ * @mem: a layout
+ */
+u64 numa_mem_top(const struct numa_mem *mem);
+
+/**
+ * numa_mem_map() - give the layout host memory
+ * @mem: a layout; its regions get their hva
+ * @err: what failed
+ *
+ * One reservation, one mapping per region in it, so that a single unmap ends
+ * all. Memory is not populated: pages come with the guest's first touch.
+ *
+ * Return: 0 or a negative errno (ERRMSG_HOST when memory is short).
+ */
+int numa_mem_map(struct numa_mem *mem, struct errmsg *err);
+
+/**
+ * numa_mem_register() - one KVM memory slot per region
+ * @mem: a mapped layout
+ * @vm_fd: the VM
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int numa_mem_register(const struct numa_mem *mem, int vm_fd, struct errmsg *err);
+
+/**
+ * numa_mem_unmap() - drop the host memory; safe on an unmapped layout
+ * @mem: the layout; must not be registered with a live VM any more
+ */
+void numa_mem_unmap(struct numa_mem *mem);
+
+/**
+ * numa_mem_ptr() - guest physical to host address, checked
+ * @mem: a mapped layout
+ * @gpa: guest physical address
+ * @len: bytes that must all be RAM and contiguous in the host
+ *
+ * Return: the host address, or NULL if any byte is not RAM of one region.
+ */
+void *numa_mem_ptr(const struct numa_mem *mem, u64 gpa, u64 len);
+
+#endif /* KTSTR_NUMA_MEM_H */
