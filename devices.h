@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The board around the CPUs: I/O ports, the console UART and what was written
+ * to it, the virtio-mmio devices, their I/O thread, the control channel.
+ */
+#ifndef KTSTR_DEVICES_H
+#define KTSTR_DEVICES_H
+
+#include <linux/types.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "errmsg.h"
+#include "numa_mem.h"
+#include "uart.h"
+#include "virtio_console.h"
+
+/* How much of the guest's console is kept; the oldest half goes first */
+#define CONSOLE_LOG_SIZE	SZ_256K
+
+/* What the guest may have sent that nobody has read */
+#define CHANNEL_SIZE		SZ_16M
+
+/**
+ * enum power_request - what the guest asks of the machine by I/O port
+ * @POWER_OFF: ACPI sleep state S5
+ * @POWER_RESET: reset, by any of the ways that a PC has
+ */
+enum power_request {
+	POWER_OFF,
+	POWER_RESET,
+};
+
+/**
+ * struct devices_ops - what the devices tell the VM
+ * @power: the guest asked for it; called in a vCPU's thread
+ */
+struct devices_ops {
+	void (*power)(void *ctx, enum power_request request);
+};
+
+/* Bytes of the control channel that the guest sent and nobody has read */
+struct channel {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	char *data;
+	size_t len;
+	size_t room;
+	bool overflow;
+	bool ended;
+};
+
+/* What the guest wrote to its console */
+struct console_log {
+	pthread_mutex_t lock;
+	size_t len;
+	char text[CONSOLE_LOG_SIZE + 1];
+};
+
+/* Initialise with devices_create() */
+struct devices {
+	const struct devices_ops *ops;
+	void *ctx;
+	pthread_mutex_t uart_lock;
+	struct uart uart;
+	int uart_irqfd;
+	struct console_log log;
+	struct virtio_console console;
+	int console_irqfd;
+	struct channel channel;
+	pthread_t io_thread;
+	bool io_started;
+	int io_stop;
+};
+
+/**
+ * devices_create() - make the devices and connect them to the VM
+ * @dev: filled in
+ * @vm_fd: the VM; its irqchip and memory exist
+ * @mem: guest RAM, mapped; must outlive @dev
+ * @ops: see struct devices_ops
+ * @ctx: passed to @ops
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno; on failure there is nothing to destroy.
+ */
+int devices_create(struct devices *dev, int vm_fd, const struct numa_mem *mem,
+		   const struct devices_ops *ops, void *ctx, struct errmsg *err);
+
+/**
+ * devices_start() - start the I/O thread
+ * @dev: created devices
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int devices_start(struct devices *dev, struct errmsg *err);
+
+/**
+ * devices_finish() - the guest has ended: take what it sent, then no more
+ * @dev: created devices; callable from any thread
+ */
+void devices_finish(struct devices *dev);
+
+/**
+ * devices_stop() - end the I/O thread; what the guest sent can still be read
+ * @dev: created devices, whose vCPUs have stopped
+ */
+void devices_stop(struct devices *dev);
+
+/**
+ * devices_destroy() - release everything; the VM must not exist any more
+ * @dev: stopped devices
+ */
+void devices_destroy(struct devices *dev);
+
+/**
+ * devices_pio() - a port I/O exit
+ * @dev: the devices
+ * @port: I/O port
+ * @write: the guest writes
+ * @data: @size bytes, read or filled in
+ * @size: 1, 2 or 4
+ */
+void devices_pio(struct devices *dev, u16 port, bool write, void *data, u8 size);
+
+/**
+ * devices_mmio() - an MMIO exit
+ * @dev: the devices
+ * @addr: guest physical address
+ * @write: the guest writes
+ * @data: @len bytes, read or filled in
+ * @len: 1 to 8
+ */
+void devices_mmio(struct devices *dev, u64 addr, bool write, void *data, u32 len);
+
+/**
+ * devices_recv() - read what the guest sent through the control channel
+ * @dev: the devices
+ * @data: filled in
+ * @len: room at @data
+ * @timeout_ns: how long to wait for the first byte
+ *
+ * Return: bytes read; 0 if no more will come; -ETIMEDOUT; -EOVERFLOW if bytes
+ * were lost because nobody read them.
+ */
+ssize_t devices_recv(struct devices *dev, void *data, size_t len, u64 timeout_ns);
+
+#endif /* KTSTR_DEVICES_H */

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kernel.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "acpi.h"
+#include "boot.h"
+#include "clock.h"
+#include "devices.h"
+#include "ktstr_vmm.h"
+#include "kvm_caps.h"
+#include "memory_map.h"
+#include "numa_mem.h"
+#include "vcpu.h"
+
+#define KVM_DEVICE	"/dev/kvm"
+
+/* KVM_MAX_CPUID_ENTRIES in the kernel; user space has no name for it. */
+#define MAX_CPUID_ENTRIES	256
+
+/* Highest id that an xAPIC can name: 255 is its broadcast (SDM vol. 3A, 11.6.2) */
+#define MAX_XAPIC_ID	254
+
+/* What processors had before CPUID 0x80000008 could say it (SDM vol. 2A, CPUID) */
+#define DEFAULT_PHYS_BITS	36
+
+/* IA32_MISC_ENABLE and IA32_MTRR_DEF_TYPE (SDM vol. 4, table 2-2) */
+#define MSR_MISC_ENABLE			0x1a0
+#define MISC_ENABLE_FAST_STRING		BIT_ULL(0)
+#define MSR_MTRR_DEF_TYPE		0x2ff
+#define MTRR_DEF_TYPE_ENABLE_WB		(BIT_ULL(11) | 6)
+
+/*
+ * What every guest is told. The console is for trouble, so that nobody waits
+ * for a UART when there is none; a panic resets at once; there is no PCI bus
+ * to probe, one UART, and no DMA that would need 64 MiB of bounce buffers;
+ * KVM's clock needs no second opinion on the TSC.
+ */
+#define CMDLINE	"console=ttyS0 quiet panic=-1 pci=off iommu=off 8250.nr_uarts=1 tsc=reliable"
+
+struct ktstr_vm {
+	struct ktstr_vm_config cfg;
+	int kvm_fd;
+	int vm_fd;
+	bool devices_created;
+	unsigned int nr_vcpus;
+	struct vcpu *vcpus;
+	struct kvm_cpuid2 *cpuid;
+	struct cpuid_config cpuid_cfg;
+	struct numa_mem mem;
+	struct devices devices;
+	struct boot_image image;
+	pthread_mutex_t lock;		/* of all below */
+	pthread_cond_t ended;
+	struct ktstr_vm_result result;
+};
+
+/* The first to say how the VM ended is right; what follows is its echo. */
+static void vm_end(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *reason)
+{
+	bool first;
+
+	pthread_mutex_lock(&vm->lock);
+	first = vm->result.state <= KTSTR_VM_RUNNING;
+	if (first) {
+		vm->result.state = state;
+		snprintf(vm->result.reason, sizeof(vm->result.reason), "%s", reason);
+		pthread_cond_broadcast(&vm->ended);
+	}
+	pthread_mutex_unlock(&vm->lock);
+	if (first)
+		devices_finish(&vm->devices);
+}
+
+static void on_power(void *ctx, enum power_request request)
+{
+	if (request == POWER_OFF)
+		vm_end(ctx, KTSTR_VM_POWEROFF, "the guest powered off");
+	else
+		vm_end(ctx, KTSTR_VM_RESET, "the guest reset itself");
+}
+
+static const struct devices_ops devices_ops = {
+	.power = on_power,
+};
+
+static void on_pio(void *ctx, u16 port, bool write, void *data, u8 size)
+{
+	struct ktstr_vm *vm = ctx;
+
+	devices_pio(&vm->devices, port, write, data, size);
+}
+
+static void on_mmio(void *ctx, u64 addr, bool write, void *data, u32 len)
+{
+	struct ktstr_vm *vm = ctx;
+
+	devices_mmio(&vm->devices, addr, write, data, len);
+}
+
+static void on_vcpu_end(void *ctx, enum vcpu_end why, const char *text)
+{
+	static const enum ktstr_vm_state states[] = {
+		[VCPU_END_SHUTDOWN] = KTSTR_VM_TRIPLE_FAULT,
+		[VCPU_END_INTERNAL_ERROR] = KTSTR_VM_INTERNAL_ERROR,
+		[VCPU_END_KVM_ERROR] = KTSTR_VM_KVM_ERROR,
+		[VCPU_END_SYSTEM_RESET] = KTSTR_VM_RESET,
+		[VCPU_END_SYSTEM_POWEROFF] = KTSTR_VM_POWEROFF,
+	};
+
+	vm_end(ctx, states[why], text);
+}
+
+static const struct vcpu_ops vcpu_ops = {
+	.pio = on_pio,
+	.mmio = on_mmio,
+	.end = on_vcpu_end,
+};
+
+static int vm_ioctl(struct ktstr_vm *vm, unsigned long request, void *arg,
+		    const char *what, struct errmsg *err)
+{
+	if (ioctl(vm->vm_fd, request, arg) < 0)
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "%s", what);
+	return 0;
+}
+
+static int create_vm_fd(struct ktstr_vm *vm, struct errmsg *err)
+{
+	/* A signal that comes while KVM allocates makes it give up. */
+	do {
+		vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	} while (vm->vm_fd < 0 && errno == EINTR);
+
+	if (vm->vm_fd < 0)
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_CREATE_VM");
+	return 0;
+}
+
+static int create_irqchip(struct ktstr_vm *vm, struct errmsg *err)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	u64 identity_map = MAP_KVM_IDENTITY;
+
+	/* Both addresses must be known before the first vCPU exists. */
+	return vm_ioctl(vm, KVM_SET_TSS_ADDR, (void *)MAP_KVM_TSS, "KVM_SET_TSS_ADDR", err) ?:
+	       vm_ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map,
+			"KVM_SET_IDENTITY_MAP_ADDR", err) ?:
+	       vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP", err) ?:
+	       vm_ioctl(vm, KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2", err);
+}
+
+static int prepare_cpuid(struct ktstr_vm *vm, struct errmsg *err)
+{
+	vm->cpuid = calloc(1, sizeof(*vm->cpuid) +
+			   MAX_CPUID_ENTRIES * sizeof(vm->cpuid->entries[0]));
+	if (!vm->cpuid)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "allocating CPUID entries");
+	vm->cpuid->nent = MAX_CPUID_ENTRIES;
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, vm->cpuid))
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_GET_SUPPORTED_CPUID");
+
+	vm->cpuid_cfg = (struct cpuid_config) {
+		.topo = &vm->cfg.topo,
+		.vendor = vm->cfg.vendor,
+		.tsc_deadline = kvm_check_extension(vm->kvm_fd, KVM_CAP_TSC_DEADLINE_TIMER),
+	};
+	return cpuid_prepare(vm->cpuid, MAX_CPUID_ENTRIES, &vm->cpuid_cfg, err);
+}
+
+/* RAM above the guest's physical address width would silently not exist. */
+static int check_phys_bits(const struct ktstr_vm *vm, struct errmsg *err)
+{
+	u32 bits = DEFAULT_PHYS_BITS;
+	u32 i;
+
+	for (i = 0; i < vm->cpuid->nent; i++)
+		if (vm->cpuid->entries[i].function == 0x80000008)
+			bits = vm->cpuid->entries[i].eax & 0xff;
+	if (bits >= 64 || numa_mem_top(&vm->mem) <= 1ULL << bits)
+		return 0;
+	errmsg_set(err, ERRMSG_HOST, 0,
+		   "guest RAM would end at %#llx, but this host's physical addresses have %u bits",
+		   (unsigned long long)numa_mem_top(&vm->mem), bits);
+	return -ERANGE;
+}
+
+/* What the host's KVM is too small for is a reason to skip, with both numbers. */
+static int check_limits(const struct ktstr_vm *vm, struct errmsg *err)
+{
+	unsigned int max_vcpus = kvm_check_extension(vm->kvm_fd, KVM_CAP_MAX_VCPUS);
+	u32 max_id = kvm_check_extension(vm->kvm_fd, KVM_CAP_MAX_VCPU_ID);
+	u32 apic_id = topology_max_apic_id(&vm->cfg.topo);
+	char spec[TOPOLOGY_STR_SIZE];
+
+	topology_format(&vm->cfg.topo, spec);
+	if (topology_cpus(&vm->cfg.topo) > max_vcpus) {
+		errmsg_set(err, ERRMSG_HOST, 0,
+			   "%s has %u CPUs, this host's KVM takes %u (KVM_CAP_MAX_VCPUS)",
+			   spec, topology_cpus(&vm->cfg.topo), max_vcpus);
+		return -ERANGE;
+	}
+	/* api.rst, KVM_CREATE_VCPU: without the capability the ids are as many. */
+	if (!max_id)
+		max_id = max_vcpus;
+	if (apic_id >= max_id) {
+		errmsg_set(err, ERRMSG_HOST, 0,
+			   "%s needs vcpu id %u, this host's KVM takes ids below %u (KVM_CAP_MAX_VCPU_ID)",
+			   spec, apic_id, max_id);
+		return -ERANGE;
+	}
+	if (apic_id > MAX_XAPIC_ID) {
+		errmsg_set(err, ERRMSG_HOST, 0,
+			   "%s needs APIC id %u; ids above %u need the split irqchip, which is not supported yet",
+			   spec, apic_id, MAX_XAPIC_ID);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/* As firmware leaves them: string moves are fast, all memory is write-back. */
+static int set_msrs(const struct vcpu *vcpu, struct errmsg *err)
+{
+	static const struct kvm_msr_entry entries[] = {
+		{ .index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING },
+		{ .index = MSR_MTRR_DEF_TYPE, .data = MTRR_DEF_TYPE_ENABLE_WB },
+	};
+	union {
+		struct kvm_msrs msrs;
+		char room[sizeof(struct kvm_msrs) + sizeof(entries)];
+	} arg = { .msrs.nmsrs = ARRAY_SIZE(entries) };
+	int done;
+
+	memcpy(arg.msrs.entries, entries, sizeof(entries));
+	done = ioctl(vcpu->fd, KVM_SET_MSRS, &arg);
+	if (done < 0)
+		return errmsg_set(err, kvm_errno_kind(errno), errno,
+				  "KVM_SET_MSRS of CPU %u", vcpu->index);
+	/* It stops at the first that it cannot set, without an errno. */
+	if (done < (int)ARRAY_SIZE(entries))
+		return errmsg_set(err, ERRMSG_FAILED, EINVAL, "KVM_SET_MSRS of CPU %u: MSR %#x",
+				  vcpu->index, entries[done].index);
+	return 0;
+}
+
+static int create_vcpu(struct ktstr_vm *vm, unsigned int cpu, size_t run_size,
+		       struct errmsg *err)
+{
+	struct vcpu *vcpu = &vm->vcpus[cpu];
+	int ret;
+
+	ret = vcpu_create(vcpu, vm->vm_fd, cpu, topology_apic_id(&vm->cfg.topo, cpu),
+			  run_size, err);
+	if (ret)
+		return ret;
+	vm->nr_vcpus++;
+
+	cpuid_set_cpu(vm->cpuid, &vm->cpuid_cfg, cpu);
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, vm->cpuid))
+		return errmsg_set(err, kvm_errno_kind(errno), errno,
+				  "KVM_SET_CPUID2 of CPU %u", cpu);
+	return set_msrs(vcpu, err);
+}
+
+static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
+{
+	unsigned int nr = topology_cpus(&vm->cfg.topo);
+	int run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	unsigned int cpu;
+	int ret;
+
+	if (run_size < (int)sizeof(struct kvm_run))
+		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_GET_VCPU_MMAP_SIZE");
+	vm->vcpus = calloc(nr, sizeof(*vm->vcpus));
+	vm->result.vcpus = calloc(nr, sizeof(*vm->result.vcpus));
+	if (!vm->vcpus || !vm->result.vcpus)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "allocating %u CPUs", nr);
+
+	for (cpu = 0; cpu < nr; cpu++) {
+		ret = create_vcpu(vm, cpu, run_size, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int build(struct ktstr_vm *vm, struct errmsg *err)
+{
+	int ret;
+
+	vm->kvm_fd = kvm_open(KVM_DEVICE, err);
+	if (vm->kvm_fd < 0)
+		return vm->kvm_fd;
+	ret = kvm_check_caps(vm->kvm_fd, kvm_check_extension, err) ?:
+	      check_limits(vm, err) ?:
+	      create_vm_fd(vm, err) ?:
+	      create_irqchip(vm, err) ?:
+	      numa_mem_layout(&vm->mem, &vm->cfg.topo, vm->cfg.memory, err) ?:
+	      prepare_cpuid(vm, err) ?:
+	      check_phys_bits(vm, err) ?:
+	      numa_mem_map(&vm->mem, err) ?:
+	      numa_mem_register(&vm->mem, vm->vm_fd, err) ?:
+	      create_vcpus(vm, err);
+	if (ret)
+		return ret;
+
+	ret = devices_create(&vm->devices, vm->vm_fd, &vm->mem, &devices_ops, vm, err);
+	vm->devices_created = !ret;
+	return ret;
+}
+
+int ktstr_vm_create(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg,
+		    struct errmsg *err)
+{
+	u64 start = clock_ns();
+	pthread_condattr_t attr;
+	struct ktstr_vm *vm;
+	int ret;
+
+	*vmp = NULL;
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "allocating a VM");
+	vm->cfg = *cfg;
+	vm->kvm_fd = -1;
+	vm->vm_fd = -1;
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&vm->ended, &attr);
+	pthread_condattr_destroy(&attr);
+
+	ret = build(vm, err);
+	if (ret) {
+		ktstr_vm_destroy(vm);
+		return ret;
+	}
+	vm->result.create_ns = clock_ns() - start;
+	*vmp = vm;
+	return 0;
+}
+
+static int load_tables(struct ktstr_vm *vm, struct errmsg *err)
+{
+	const struct acpi_config cfg = {
+		.topo = &vm->cfg.topo,
+		.mem = &vm->mem,
+		.virtio_slots = BIT(VIRTIO_SLOT_CONSOLE),
+	};
+	long len;
+
+	len = acpi_build(numa_mem_ptr(&vm->mem, MAP_ACPI, MAP_ACPI_SIZE), MAP_ACPI_SIZE,
+			 MAP_ACPI, &cfg, err);
+	return len < 0 ? len : 0;
+}
+
+static int set_boot_regs(struct ktstr_vm *vm, struct errmsg *err)
+{
+	struct vcpu *bsp = &vm->vcpus[0];
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	if (ioctl(bsp->fd, KVM_GET_SREGS, &sregs))
+		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_GET_SREGS of CPU 0");
+	boot_regs(&vm->image, &regs, &sregs);
+	if (ioctl(bsp->fd, KVM_SET_SREGS, &sregs))
+		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_SET_SREGS of CPU 0");
+	if (ioctl(bsp->fd, KVM_SET_REGS, &regs))
+		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_SET_REGS of CPU 0");
+	return 0;
+}
+
+int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
+{
+	const char *extra = vm->cfg.cmdline ?: "";
+	struct ktstr_vm_result *result = &vm->result;
+	u64 start = clock_ns();
+	char *cmdline = NULL;
+	int ret;
+
+	ret = boot_load_kernel(&vm->mem, vm->cfg.kernel, &vm->image, err);
+	if (ret)
+		return ret;
+	snprintf(result->image, sizeof(result->image), "%s", vm->image.kind);
+	snprintf(result->image_version, sizeof(result->image_version), "%s", vm->image.version);
+	result->image_size = vm->image.loaded;
+
+	ret = load_tables(vm, err);
+	if (ret)
+		return ret;
+	if (asprintf(&cmdline, "%s%s%s", CMDLINE, *extra ? " " : "", extra) < 0)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "composing the command line");
+	ret = boot_setup(&vm->mem, &(struct boot_config) {
+		.image = &vm->image,
+		.cmdline = cmdline,
+		.initramfs = vm->cfg.initramfs,
+		.initramfs_size = vm->cfg.initramfs_size,
+		.rsdp = MAP_ACPI,
+	}, err);
+	free(cmdline);
+	if (!ret)
+		ret = set_boot_regs(vm, err);
+	result->load_ns = clock_ns() - start;
+	return ret;
+}
+
+int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err)
+{
+	unsigned int cpu;
+	int ret;
+
+	vm->result.state = KTSTR_VM_RUNNING;
+	ret = devices_start(&vm->devices, err);
+	/* The BSP last: its first IPI finds all others waiting. */
+	for (cpu = vm->nr_vcpus; cpu-- && !ret;)
+		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, err);
+	if (ret)
+		ktstr_vm_stop(vm, KTSTR_VM_STOPPED, err->text);
+	return ret;
+}
+
+static bool vm_running(struct ktstr_vm *vm)
+{
+	bool running;
+
+	pthread_mutex_lock(&vm->lock);
+	running = vm->result.state == KTSTR_VM_RUNNING;
+	pthread_mutex_unlock(&vm->lock);
+	return running;
+}
+
+int ktstr_vm_send(struct ktstr_vm *vm, const void *data, size_t len)
+{
+	if (!vm_running(vm))
+		return -EPIPE;
+	return virtio_console_send(&vm->devices.console, data, len);
+}
+
+ssize_t ktstr_vm_recv(struct ktstr_vm *vm, void *data, size_t len, u64 timeout_ns)
+{
+	return devices_recv(&vm->devices, data, len, timeout_ns);
+}
+
+int ktstr_vm_wait(struct ktstr_vm *vm, u64 timeout_ns)
+{
+	struct timespec until = clock_deadline(timeout_ns);
+	int ret = 0;
+
+	pthread_mutex_lock(&vm->lock);
+	while (vm->result.state == KTSTR_VM_RUNNING && !ret)
+		ret = -pthread_cond_timedwait(&vm->ended, &vm->lock, &until);
+	pthread_mutex_unlock(&vm->lock);
+	return ret;
+}
+
+/*
+ * A panic resets the machine (panic=-1), or hangs it if the user's command line
+ * says so: only the console tells it apart.
+ */
+static void classify_reset(struct ktstr_vm_result *result, const char *console)
+{
+	static const char panic[] = "Kernel panic - not syncing: ";
+	const char *text = strstr(console, panic);
+	int len;
+
+	if (!text || (result->state != KTSTR_VM_RESET && result->state != KTSTR_VM_TIMEOUT &&
+		      result->state != KTSTR_VM_TRIPLE_FAULT))
+		return;
+	text += sizeof(panic) - 1;
+	len = strcspn(text, "\n");
+	result->state = KTSTR_VM_PANIC;
+	if (!strncmp(text, "Attempted to kill init!", 23))
+		result->state = KTSTR_VM_AGENT_EXIT;
+	snprintf(result->reason, sizeof(result->reason), "the guest's kernel panicked: %.*s",
+		 len, text);
+}
+
+void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *reason)
+{
+	struct ktstr_vm_result *result = &vm->result;
+	unsigned int i;
+
+	if (!vm->devices_created || result->nr_vcpus)
+		return;
+	vm_end(vm, state, reason);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_kick(&vm->vcpus[i]);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_join(&vm->vcpus[i]);
+	devices_stop(&vm->devices);
+
+	for (i = 0; i < vm->nr_vcpus; i++)
+		result->vcpus[i] = (struct ktstr_vcpu_state) {
+			.valid = vm->vcpus[i].state_valid,
+			.regs = vm->vcpus[i].regs,
+			.sregs = vm->vcpus[i].sregs,
+		};
+	result->nr_vcpus = vm->nr_vcpus;
+	result->console = vm->devices.log.text;
+	result->console_len = vm->devices.log.len;
+	classify_reset(result, result->console);
+}
+
+const struct ktstr_vm_result *ktstr_vm_result(const struct ktstr_vm *vm)
+{
+	return &vm->result;
+}
+
+const char *ktstr_vm_state_name(enum ktstr_vm_state state)
+{
+	static const char * const names[] = {
+		[KTSTR_VM_CREATED] = "created",
+		[KTSTR_VM_RUNNING] = "running",
+		[KTSTR_VM_POWEROFF] = "power-off",
+		[KTSTR_VM_RESET] = "reset",
+		[KTSTR_VM_PANIC] = "kernel panic",
+		[KTSTR_VM_AGENT_EXIT] = "agent exit",
+		[KTSTR_VM_TRIPLE_FAULT] = "triple fault",
+		[KTSTR_VM_INTERNAL_ERROR] = "KVM internal error",
+		[KTSTR_VM_KVM_ERROR] = "KVM error",
+		[KTSTR_VM_TIMEOUT] = "timeout",
+		[KTSTR_VM_STOPPED] = "stopped",
+	};
+
+	return names[state];
+}
+
+void ktstr_vm_destroy(struct ktstr_vm *vm)
+{
+	unsigned int i;
+
+	if (!vm)
+		return;
+	ktstr_vm_stop(vm, KTSTR_VM_STOPPED, "not needed any more");
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_destroy(&vm->vcpus[i]);
+	if (vm->vm_fd >= 0)
+		close(vm->vm_fd);
+	if (vm->devices_created)
+		devices_destroy(&vm->devices);
+	numa_mem_unmap(&vm->mem);
+	if (vm->kvm_fd >= 0)
+		close(vm->kvm_fd);
+	pthread_cond_destroy(&vm->ended);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm->cpuid);
+	free(vm->vcpus);
+	free(vm->result.vcpus);
+	free(vm);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A virtual machine's life: create, load, start, talk, wait, result, destroy.
+ *
+ * One thread owns a VM and calls these functions; the VM's own threads (one per
+ * vCPU, one for devices) are not visible. Everything a VM holds is held by
+ * this process, so that nothing survives it.
+ */
+#ifndef KTSTR_VMM_H
+#define KTSTR_VMM_H
+
+#include <linux/kvm.h>
+#include <stddef.h>
+#include <linux/types.h>
+#include <sys/types.h>
+
+#include "cpuid.h"
+#include "errmsg.h"
+#include "topology.h"
+
+struct ktstr_vm;
+
+/**
+ * enum ktstr_irqchip - where the interrupt controllers are
+ * @KTSTR_IRQCHIP_KERNEL: PIC, IOAPIC, PIT and LAPICs in KVM
+ */
+enum ktstr_irqchip {
+	KTSTR_IRQCHIP_KERNEL,
+};
+
+/**
+ * struct ktstr_vm_config - what to build
+ * @topo: the CPU topology
+ * @memory: guest RAM in bytes, dealt to the nodes in equal shares
+ * @kernel: path of a vmlinux or bzImage
+ * @cmdline: appended to the kernel command line that the VMM needs; or NULL
+ * @initramfs: what the kernel unpacks; must stay valid until ktstr_vm_load()
+ * @initramfs_size: in bytes
+ * @irqchip: see enum ktstr_irqchip
+ * @vendor: whose CPUID leaves the guest sees
+ */
+struct ktstr_vm_config {
+	struct topology topo;
+	u64 memory;
+	const char *kernel;
+	const char *cmdline;
+	const void *initramfs;
+	size_t initramfs_size;
+	enum ktstr_irqchip irqchip;
+	enum cpuid_vendor vendor;
+};
+
+/**
+ * enum ktstr_vm_state - how a VM is, or how it ended
+ * @KTSTR_VM_CREATED: not started
+ * @KTSTR_VM_RUNNING: vCPUs run
+ * @KTSTR_VM_POWEROFF: the guest powered off, as the agent does at its end
+ * @KTSTR_VM_RESET: the guest reset itself, for no reason seen on the console
+ * @KTSTR_VM_PANIC: the guest's kernel panicked
+ * @KTSTR_VM_AGENT_EXIT: the agent (PID 1) ended, which panics the kernel
+ * @KTSTR_VM_TRIPLE_FAULT: KVM_EXIT_SHUTDOWN
+ * @KTSTR_VM_INTERNAL_ERROR: KVM_EXIT_INTERNAL_ERROR or KVM_EXIT_FAIL_ENTRY:
+ *	KVM cannot run this guest's code
+ * @KTSTR_VM_KVM_ERROR: KVM_RUN failed, or an exit that has no handler
+ * @KTSTR_VM_TIMEOUT: stopped by ktstr_vm_stop() because a deadline had passed
+ * @KTSTR_VM_STOPPED: stopped by ktstr_vm_stop() because it was not needed
+ */
+enum ktstr_vm_state {
+	KTSTR_VM_CREATED,
+	KTSTR_VM_RUNNING,
+	KTSTR_VM_POWEROFF,
+	KTSTR_VM_RESET,
+	KTSTR_VM_PANIC,
+	KTSTR_VM_AGENT_EXIT,
+	KTSTR_VM_TRIPLE_FAULT,
+	KTSTR_VM_INTERNAL_ERROR,
+	KTSTR_VM_KVM_ERROR,
+	KTSTR_VM_TIMEOUT,
+	KTSTR_VM_STOPPED,
+};
+
+/* What a vCPU was doing when the VM ended */
+struct ktstr_vcpu_state {
+	bool valid;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+};
+
+/**
+ * struct ktstr_vm_result - what is known about a VM, during and after its run
+ * @state: see enum ktstr_vm_state
+ * @reason: one line for a person: which vCPU, which exit, which numbers
+ * @image: "vmlinux" or "bzImage"; empty before ktstr_vm_load()
+ * @image_version: the kernel's release and version, from the image
+ * @image_size: bytes loaded into guest RAM
+ * @nr_vcpus: entries in @vcpus
+ * @vcpus: registers of each vCPU when the VM ended
+ * @console: what the guest wrote to its console, NUL-terminated; the oldest
+ *	part is dropped when there is too much
+ * @console_len: bytes in @console
+ * @create_ns: time that ktstr_vm_create() took
+ * @load_ns: time that ktstr_vm_load() took
+ */
+struct ktstr_vm_result {
+	enum ktstr_vm_state state;
+	char reason[256];
+	char image[16];
+	char image_version[256];
+	u64 image_size;
+	unsigned int nr_vcpus;
+	struct ktstr_vcpu_state *vcpus;
+	const char *console;
+	size_t console_len;
+	u64 create_ns;
+	u64 load_ns;
+};
+
+/**
+ * ktstr_vm_create() - open KVM, make the VM, its RAM, devices and vCPUs
+ * @vmp: the VM, to be given to ktstr_vm_destroy(); NULL on failure
+ * @cfg: see struct ktstr_vm_config; what it points to must stay valid until
+ *	ktstr_vm_load() has returned
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int ktstr_vm_create(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg,
+		    struct errmsg *err);
+
+/**
+ * ktstr_vm_load() - put kernel, initramfs, command line and tables into RAM
+ * @vm: a created VM
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err);
+
+/**
+ * ktstr_vm_start() - let the vCPUs run
+ * @vm: a loaded VM
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err);
+
+/**
+ * ktstr_vm_send() - write to the control channel
+ * @vm: a started VM
+ * @data: bytes for the agent; copied, and delivered once it listens
+ * @len: how many
+ *
+ * Return: 0, or -EPIPE if the VM has ended, or -ENOBUFS if the guest has
+ * stopped reading.
+ */
+int ktstr_vm_send(struct ktstr_vm *vm, const void *data, size_t len);
+
+/**
+ * ktstr_vm_recv() - read from the control channel
+ * @vm: a started VM
+ * @data: filled in
+ * @len: room at @data
+ * @timeout_ns: how long to wait for the first byte; 0 does not wait
+ *
+ * Return: bytes read; 0 if the VM has ended and all was read; -ETIMEDOUT.
+ */
+ssize_t ktstr_vm_recv(struct ktstr_vm *vm, void *data, size_t len,
+		      u64 timeout_ns);
+
+/**
+ * ktstr_vm_wait() - wait for the guest to end by itself
+ * @vm: a started VM
+ * @timeout_ns: how long to wait
+ *
+ * Return: 0 or -ETIMEDOUT.
+ */
+int ktstr_vm_wait(struct ktstr_vm *vm, u64 timeout_ns);
+
+/**
+ * ktstr_vm_stop() - stop the vCPUs, read their registers, end the threads
+ * @vm: any VM; one that has ended by itself keeps its state and reason
+ * @state: KTSTR_VM_TIMEOUT or KTSTR_VM_STOPPED
+ * @reason: for the result, if the VM was still running
+ */
+void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state,
+		   const char *reason);
+
+/**
+ * ktstr_vm_result() - what is known about the VM
+ * @vm: any VM; stopped ones only have registers and a stable console
+ */
+const struct ktstr_vm_result *ktstr_vm_result(const struct ktstr_vm *vm);
+
+/**
+ * ktstr_vm_state_name() - the state as a word for reports
+ * @state: any
+ */
+const char *ktstr_vm_state_name(enum ktstr_vm_state state);
+
+/**
+ * ktstr_vm_destroy() - stop the VM and give everything back
+ * @vm: any VM, or NULL
+ *
+ * vCPUs, VM, guest memory, /dev/kvm, in this order: KVM drops its references
+ * to this process's pages with the VM, so memory must not be unmapped before.
+ */
+void ktstr_vm_destroy(struct ktstr_vm *vm);
+
+#endif /* KTSTR_VMM_H */

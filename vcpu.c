@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <linux/kernel.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "kvm_caps.h"
+#include "vcpu.h"
+
+/* Interrupts KVM_RUN; its handler does nothing. */
+#define KICK_SIGNAL	SIGRTMIN
+
+/* Threads call little and recurse nowhere; the default is 8 MiB each. */
+#define STACK_SIZE	(64 * 1024)
+
+/* How long to wait for a kicked thread before kicking again */
+#define KICK_AGAIN_NS	(10 * NSEC_PER_MSEC)
+
+int vcpu_create(struct vcpu *vcpu, int vm_fd, unsigned int index, u32 id,
+		size_t run_size, struct errmsg *err)
+{
+	int ret;
+
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->index = index;
+	vcpu->run_size = run_size;
+	vcpu->fd = ioctl(vm_fd, KVM_CREATE_VCPU, (unsigned long)id);
+	if (vcpu->fd < 0)
+		return errmsg_set(err, kvm_errno_kind(errno), errno,
+				  "KVM_CREATE_VCPU of CPU %u, APIC id %u", index, id);
+
+	vcpu->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run != MAP_FAILED)
+		return 0;
+	ret = errmsg_set(err, kvm_errno_kind(errno), errno,
+			 "mapping the run area of CPU %u", index);
+	close(vcpu->fd);
+	vcpu->fd = -1;
+	vcpu->run = NULL;
+	return ret;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	munmap(vcpu->run, vcpu->run_size);
+	close(vcpu->fd);
+}
+
+__printf(3, 4)
+static void end(struct vcpu *vcpu, enum vcpu_end why, const char *fmt, ...)
+{
+	char text[192];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	vcpu->ops->end(vcpu->ctx, why, text);
+}
+
+static void handle_pio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	char *data = (char *)run + run->io.data_offset;
+	u32 i;
+
+	/* KVM fills this in, not the guest: count * size fits in the run area. */
+	for (i = 0; i < run->io.count; i++, data += run->io.size)
+		vcpu->ops->pio(vcpu->ctx, run->io.port,
+			       run->io.direction == KVM_EXIT_IO_OUT, data, run->io.size);
+}
+
+static void handle_internal_error(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	char data[3 * sizeof(run->emulation_failure.insn_bytes) + 1] = "";
+	unsigned int i, len = 0;
+
+	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
+	    run->emulation_failure.ndata >= 3 &&
+	    run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) {
+		len = run->emulation_failure.insn_size;
+		if (len > sizeof(run->emulation_failure.insn_bytes))
+			len = sizeof(run->emulation_failure.insn_bytes);
+	}
+	for (i = 0; i < len; i++)
+		sprintf(data + 3 * i, " %02x", run->emulation_failure.insn_bytes[i]);
+	end(vcpu, VCPU_END_INTERNAL_ERROR,
+	    "CPU %u: KVM_EXIT_INTERNAL_ERROR, suberror %u%s%s", vcpu->index,
+	    run->internal.suberror, len ? ", instruction bytes" : "", data);
+}
+
+static void handle_system_event(struct vcpu *vcpu)
+{
+	u32 type = vcpu->run->system_event.type;
+
+	if (type == KVM_SYSTEM_EVENT_SHUTDOWN)
+		end(vcpu, VCPU_END_SYSTEM_POWEROFF, "CPU %u: system event: shutdown", vcpu->index);
+	else
+		end(vcpu, VCPU_END_SYSTEM_RESET, "CPU %u: system event %u", vcpu->index, type);
+}
+
+/* Return: whether the vCPU can go on */
+static bool handle_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		handle_pio(vcpu);
+		return true;
+	case KVM_EXIT_MMIO:
+		vcpu->ops->mmio(vcpu->ctx, run->mmio.phys_addr, run->mmio.is_write,
+				run->mmio.data, run->mmio.len);
+		return true;
+	case KVM_EXIT_INTR:
+		return true;
+	case KVM_EXIT_SHUTDOWN:
+		end(vcpu, VCPU_END_SHUTDOWN, "CPU %u: KVM_EXIT_SHUTDOWN", vcpu->index);
+		return false;
+	case KVM_EXIT_SYSTEM_EVENT:
+		handle_system_event(vcpu);
+		return false;
+	case KVM_EXIT_INTERNAL_ERROR:
+		handle_internal_error(vcpu);
+		return false;
+	case KVM_EXIT_FAIL_ENTRY:
+		end(vcpu, VCPU_END_INTERNAL_ERROR, "CPU %u: KVM_EXIT_FAIL_ENTRY, reason %#llx",
+		    vcpu->index,
+		    (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		return false;
+	default:
+		end(vcpu, VCPU_END_KVM_ERROR, "CPU %u: unexpected exit reason %u",
+		    vcpu->index, run->exit_reason);
+		return false;
+	}
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	while (!atomic_load(&vcpu->stop)) {
+		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
+			if (!handle_exit(vcpu))
+				break;
+			continue;
+		}
+		/* EAGAIN: the vCPU waited for SIPI and was woken (api.rst, KVM_RUN) */
+		if (errno == EINTR || errno == EAGAIN)
+			continue;
+		end(vcpu, VCPU_END_KVM_ERROR, "CPU %u: KVM_RUN: %s", vcpu->index,
+		    strerrorname_np(errno));
+		break;
+	}
+
+	vcpu->state_valid = !ioctl(vcpu->fd, KVM_GET_REGS, &vcpu->regs) &&
+			    !ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->sregs);
+	return NULL;
+}
+
+static void kick_handler(int sig __maybe_unused)
+{
+}
+
+int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
+	       struct errmsg *err)
+{
+	const struct sigaction action = { .sa_handler = kick_handler };
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int ret;
+
+	vcpu->ops = ops;
+	vcpu->ctx = ctx;
+	sigaction(KICK_SIGNAL, &action, NULL);
+
+	/* Signals for the program, such as Ctrl-C, are not for vCPU threads. */
+	sigfillset(&all);
+	sigdelset(&all, KICK_SIGNAL);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	ret = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret)
+		return errmsg_set(err, kvm_errno_kind(ret), ret,
+				  "starting the thread of CPU %u (see ulimit -u)", vcpu->index);
+	vcpu->started = true;
+	return 0;
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	/*
+	 * A thread that is about to enter KVM_RUN sees immediate_exit, one that
+	 * is in it gets the signal: none is missed.
+	 */
+	atomic_store(&vcpu->stop, true);
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+	struct timespec until;
+
+	if (!vcpu->started)
+		return;
+	/* A KVM without KVM_CAP_IMMEDIATE_EXIT can miss a kick. */
+	for (;;) {
+		until = clock_deadline(KICK_AGAIN_NS);
+		if (!pthread_clockjoin_np(vcpu->thread, NULL, CLOCK_MONOTONIC, &until))
+			break;
+		vcpu_kick(vcpu);
+	}
+	vcpu->started = false;
+}

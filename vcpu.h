@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A vCPU: its thread, its exits, and how it is made to stop. */
+#ifndef KTSTR_VCPU_H
+#define KTSTR_VCPU_H
+
+#include <linux/kvm.h>
+#include <linux/types.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "errmsg.h"
+
+/**
+ * enum vcpu_end - why a vCPU's thread wants the VM to end
+ * @VCPU_END_SHUTDOWN: triple fault
+ * @VCPU_END_INTERNAL_ERROR: KVM cannot run this guest's code
+ * @VCPU_END_KVM_ERROR: KVM_RUN failed, or an exit without a handler
+ * @VCPU_END_SYSTEM_RESET: KVM_SYSTEM_EVENT_RESET
+ * @VCPU_END_SYSTEM_POWEROFF: KVM_SYSTEM_EVENT_SHUTDOWN
+ */
+enum vcpu_end {
+	VCPU_END_SHUTDOWN,
+	VCPU_END_INTERNAL_ERROR,
+	VCPU_END_KVM_ERROR,
+	VCPU_END_SYSTEM_RESET,
+	VCPU_END_SYSTEM_POWEROFF,
+};
+
+/**
+ * struct vcpu_ops - what a vCPU's exits need; called in the vCPU's thread
+ * @pio: port I/O of @size (1, 2 or 4) bytes at @data
+ * @mmio: memory access of @len (1 to 8) bytes at @data
+ * @end: the vCPU cannot go on
+ */
+struct vcpu_ops {
+	void (*pio)(void *ctx, u16 port, bool write, void *data, u8 size);
+	void (*mmio)(void *ctx, u64 addr, bool write, void *data, u32 len);
+	void (*end)(void *ctx, enum vcpu_end why, const char *text);
+};
+
+/**
+ * struct vcpu - one virtual CPU
+ * @fd: from KVM_CREATE_VCPU, or -1
+ * @run: shared with KVM, or NULL
+ * @run_size: bytes at @run
+ * @index: CPU number
+ * @ops: see struct vcpu_ops
+ * @ctx: passed to @ops
+ * @thread: valid if @started
+ * @started: the thread exists
+ * @stop: the thread shall end
+ * @state_valid: @regs and @sregs were read when the thread ended
+ * @regs: general registers at the end
+ * @sregs: special registers at the end
+ */
+struct vcpu {
+	int fd;
+	struct kvm_run *run;
+	size_t run_size;
+	unsigned int index;
+	const struct vcpu_ops *ops;
+	void *ctx;
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+	bool state_valid;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+};
+
+/**
+ * vcpu_create() - KVM_CREATE_VCPU and the mapping of its run area
+ * @vcpu: filled in
+ * @vm_fd: the VM
+ * @index: CPU number
+ * @id: KVM vcpu id, which is the x2APIC id
+ * @run_size: from KVM_GET_VCPU_MMAP_SIZE
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno; on failure there is nothing to destroy.
+ */
+int vcpu_create(struct vcpu *vcpu, int vm_fd, unsigned int index, u32 id,
+		size_t run_size, struct errmsg *err);
+
+/**
+ * vcpu_start() - start the vCPU's thread
+ * @vcpu: a created vCPU
+ * @ops: see struct vcpu_ops
+ * @ctx: passed to @ops
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
+	       struct errmsg *err);
+
+/**
+ * vcpu_kick() - make the thread leave KVM_RUN and end; does not wait
+ * @vcpu: any vCPU
+ */
+void vcpu_kick(struct vcpu *vcpu);
+
+/**
+ * vcpu_join() - wait until a kicked vCPU's thread has ended
+ * @vcpu: any vCPU
+ */
+void vcpu_join(struct vcpu *vcpu);
+
+/**
+ * vcpu_destroy() - unmap and close; the thread must have ended
+ * @vcpu: a created vCPU
+ */
+void vcpu_destroy(struct vcpu *vcpu);
+
+#endif /* KTSTR_VCPU_H */
