@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The guest agent: PID 1 of a guest, at the other end of control.h.
+ *
+ * One thread, one loop: it waits for requests, for output and ends of its
+ * children, and for the times at which something is due. No request keeps it
+ * from noticing that the scheduler has left. Each part keeps its own state and
+ * has the same few functions: what a request of its types does, which file
+ * descriptor to wait for, what to do when a child has ended, and what is due.
+ */
+#ifndef KTSTR_AGENT_H
+#define KTSTR_AGENT_H
+
+#include <linux/compiler.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "wire.h"
+
+#define NEVER	(~0ULL)		/* when nothing is due */
+
+/**
+ * struct agent_options - what differs in a test that has no guest
+ * @scx_dir: "/sys/kernel/sched_ext"
+ * @kmsg: "/dev/kmsg"
+ */
+struct agent_options {
+	const char *scx_dir;
+	const char *kmsg;
+};
+
+extern struct agent_options agent_options;
+
+/* Say on the console what is wrong; die() also ends the agent, and the guest. */
+void warn_user(const char *fmt, ...) __printf(1, 2);
+void die(const char *fmt, ...) __printf(1, 2) __noreturn;
+
+/**
+ * read_text() - read a small file
+ * @path: the file
+ * @buf: its content without trailing newlines, NUL-terminated; "" on failure
+ * @size: room at @buf
+ *
+ * Return: 0 or a negative errno.
+ */
+int read_text(const char *path, char *buf, size_t size);
+
+/* Frames to the host (out.c). They are collected until out_flush(). */
+
+void out_init(int fd);
+
+/* Begin a frame; to be filled with wire_put_*() and ended with out_end(). */
+struct wire_writer *out_begin(enum wire_type type, u32 seq);
+
+void out_end(void);
+
+/**
+ * out_done() - end an answer
+ * @seq: of the request
+ * @errnum: what failed, or 0
+ * @fmt: what was tried
+ */
+void out_done(u32 seq, int errnum, const char *fmt, ...) __printf(3, 4);
+
+void out_flush(void);
+
+/* Programs with their output in a pipe (child.c) */
+
+/**
+ * struct child - a program; all zero if none was started
+ * @pid: of the process, which leads its process group
+ * @fd: where its stdout and stderr are read, not blocking; -1 after its end
+ * @ended: it has
+ * @status: how, see wait(2)
+ */
+struct child {
+	pid_t pid;
+	int fd;
+	bool ended;
+	int status;
+};
+
+/* Take argv, as {u32 n, string[n]}; an empty one marks the reader as bad. */
+void child_get_argv(struct wire_reader *r, char *argv[WIRE_MAX_ARGS + 1]);
+
+/* Start a program; returns 0 or a negative errno. */
+int child_start(struct child *c, char *const argv[]);
+
+static inline bool child_alive(const struct child *c)
+{
+	return c->pid && !c->ended;
+}
+
+/* Is this @c's end? Its output may still be read. */
+bool child_reaped(struct child *c, pid_t pid, int status);
+
+/* Read output; bytes, or 0 if there is none now; closes @c->fd at its end. */
+size_t child_read(struct child *c, void *buf, size_t size);
+
+/* Signal the program and what it has started. */
+void child_kill(const struct child *c, int sig);
+
+/* Read no more. */
+void child_close(struct child *c);
+
+/* How a program ended, as words; valid until the next call */
+const char *child_end(int status);
+
+/* WIRE_READ, WIRE_WRITE, WIRE_MKDIR, WIRE_RMDIR (files.c) */
+void files_request(const struct wire_frame *frame);
+
+/* WIRE_RUN (run.c) */
+void run_request(const struct wire_frame *frame);
+int run_fd(void);
+void run_output(void);
+bool run_reaped(pid_t pid, int status);
+u64 run_tick(u64 now);
+void run_kill(void);
+
+/* WIRE_SCHED_* (sched.c) */
+void sched_request(const struct wire_frame *frame);
+int sched_fd(void);
+void sched_output(void);
+bool sched_reaped(pid_t pid, int status);
+u64 sched_tick(u64 now);
+void sched_kill(void);
+
+/* Is it leaving, and not yet known why? */
+bool sched_leaving(void);
+
+/* WIRE_SPAWN, WIRE_GO (group.c) */
+void group_request(const struct wire_frame *frame);
+bool group_reaped(pid_t pid);
+u64 group_tick(u64 now);
+void group_kill(void);
+
+/* The kernel's log (kmsg.c) */
+#define KMSG_REASON_SIZE	2048
+
+void kmsg_request(const struct wire_frame *frame);
+
+/* Open the log for kmsg_reason(), at its end; -1 if there is none. */
+int kmsg_open_end(void);
+
+/**
+ * kmsg_reason() - why was a BPF scheduler disabled?
+ * @fd: of kmsg_open_end(); read up to the end
+ * @reason: KMSG_REASON_SIZE bytes; what was found is added to it, or replaces
+ *	it if it is about another scheduler
+ */
+void kmsg_reason(int fd, char *reason);
+
+#endif /* KTSTR_AGENT_H */

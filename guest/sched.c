@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * WIRE_SCHED_START, _STATUS, _STOP: the BPF scheduler's process, and what the
+ * kernel says about it. The kernel's state has no event to wait for, so it is
+ * read again and again, often only while something is expected to change.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include "agent.h"
+#include "clock.h"
+
+#define TICK_EXPECTING	(10 * NSEC_PER_MSEC)
+#define TICK_RUNNING	(50 * NSEC_PER_MSEC)
+
+static enum {
+	IDLE,			/* nothing started, or it is over */
+	STARTING,
+	RUNNING,
+	LEAVING,		/* not told to; the event has not been sent yet */
+	STOPPING,		/* SIGINT was sent */
+	KILLING,		/* so was SIGKILL, or the process has ended */
+} phase;
+
+static struct child child;
+static u32 sched_seq;		/* of STARTING, STOPPING, KILLING */
+static u64 deadline;		/* of all but IDLE and RUNNING */
+static u64 next_tick;
+static u64 left_ns;
+static int kmsg_fd = -1;
+static char name[128];
+static char ops[128];
+static char reason[KMSG_REASON_SIZE];
+
+/* The end of the output is in here, and up to as much again before it. */
+static char output[2 * WIRE_MAX_CHUNK];
+static size_t output_len;
+
+static int read_scx(const char *file, char *buf, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", agent_options.scx_dir, file);
+	return read_text(path, buf, size);
+}
+
+static bool state_is(const char *want)
+{
+	char state[32];
+
+	return !read_scx("state", state, sizeof(state)) && !strcmp(state, want);
+}
+
+/* Enabled, and by name? Remembers the name, which goes when it is disabled. */
+static bool is_enabled(void)
+{
+	char now[sizeof(ops)];
+
+	if (!state_is("enabled") || read_scx("root/ops", now, sizeof(now)))
+		return false;
+	memcpy(ops, now, sizeof(ops));
+	return true;
+}
+
+/* Take a piece of output. Was there one? */
+static bool take_output(void)
+{
+	size_t n;
+
+	if (output_len > WIRE_MAX_CHUNK) {
+		memmove(output, output + output_len - WIRE_MAX_CHUNK,
+			WIRE_MAX_CHUNK);
+		output_len = WIRE_MAX_CHUNK;
+	}
+	n = child_read(&child, output + output_len, sizeof(output) - output_len);
+	output_len += n;
+	return n;
+}
+
+int sched_fd(void)
+{
+	return child.pid ? child.fd : -1;
+}
+
+void sched_output(void)
+{
+	take_output();
+}
+
+static void send_sched(enum wire_type type, u32 seq)
+{
+	u32 len = min_t(size_t, output_len, WIRE_MAX_CHUNK);
+	char state[32];
+	struct wire_sched sched = {
+		.state = state,
+		.ops = ops,
+		.reason = reason,
+		.pid = child.pid,
+		.ended = child.ended,
+		.wait_status = child.status,
+		.when_ns = left_ns,
+		.output = output + output_len - len,
+		.output_len = len,
+	};
+
+	read_scx("state", state, sizeof(state));
+	kmsg_reason(kmsg_fd, reason);
+	wire_put_sched(out_begin(type, seq), &sched);
+	out_end();
+}
+
+static void set_phase(int new_phase, u64 limit)
+{
+	phase = new_phase;
+	deadline = limit;
+	next_tick = 0;
+}
+
+#define finish(new_phase, errnum, ...) do {			\
+	send_sched(WIRE_SCHED, sched_seq);			\
+	out_done(sched_seq, errnum, __VA_ARGS__);		\
+	set_phase(new_phase, NEVER);				\
+} while (0)
+
+static void start(u32 seq, char *const argv[], u64 timeout_ns)
+{
+	char state[32];
+	int ret;
+
+	ret = read_scx("state", state, sizeof(state));
+	if (ret == -ENOENT) {
+		out_done(seq, EOPNOTSUPP,
+			 "this kernel has no sched_ext (there is no %s/state)",
+			 agent_options.scx_dir);
+		return;
+	}
+	if (ret) {
+		out_done(seq, -ret, "read %s/state", agent_options.scx_dir);
+		return;
+	}
+	if (child_alive(&child) || strcmp(state, "disabled")) {
+		out_done(seq, EBUSY, "%s is running, and sched_ext is %s",
+			 child_alive(&child) ? name : "no scheduler of mine", state);
+		return;
+	}
+
+	if (kmsg_fd >= 0)
+		close(kmsg_fd);
+	kmsg_fd = kmsg_open_end();
+	child_close(&child);
+	ret = child_start(&child, argv);
+	if (ret) {
+		out_done(seq, -ret, "%s", argv[0]);
+		return;
+	}
+	snprintf(name, sizeof(name), "%s", argv[0]);
+	output_len = 0;
+	left_ns = 0;
+	ops[0] = '\0';
+	reason[0] = '\0';
+	sched_seq = seq;
+	set_phase(STARTING, clock_ns() + timeout_ns);
+}
+
+static void stop(u32 seq, u64 timeout_ns)
+{
+	if (!child.pid) {
+		out_done(seq, ESRCH, "no scheduler was started");
+		return;
+	}
+	sched_seq = seq;
+	if (child.ended) {
+		set_phase(KILLING, clock_ns() + WIRE_DISABLE_NS);
+		return;
+	}
+	child_kill(&child, SIGINT);
+	set_phase(STOPPING, clock_ns() + timeout_ns);
+}
+
+void sched_request(const struct wire_frame *frame)
+{
+	char *argv[WIRE_MAX_ARGS + 1];
+	struct wire_reader r;
+	u64 timeout_ns = 0;
+
+	wire_read(&r, frame);
+	if (frame->type != WIRE_SCHED_STATUS)
+		timeout_ns = wire_get_u64(&r);
+	if (frame->type == WIRE_SCHED_START)
+		child_get_argv(&r, argv);
+	if (!wire_read_done(&r)) {
+		out_done(frame->seq, EBADMSG, "malformed request for a scheduler");
+		return;
+	}
+	if (frame->type == WIRE_SCHED_STATUS) {
+		send_sched(WIRE_SCHED, frame->seq);
+		out_done(frame->seq, 0, "ok");
+		return;
+	}
+	if (phase == STARTING || phase == STOPPING || phase == KILLING) {
+		out_done(frame->seq, EBUSY, "%s is just being started or stopped",
+			 name);
+		return;
+	}
+	if (frame->type == WIRE_SCHED_START)
+		start(frame->seq, argv, timeout_ns);
+	else
+		stop(frame->seq, timeout_ns);
+}
+
+bool sched_reaped(pid_t pid, int status)
+{
+	int i;
+
+	if (!child_reaped(&child, pid, status))
+		return false;
+	/* All that it wrote, but not for ever what others write to its pipe */
+	for (i = 0; i < 64 && take_output(); i++)
+		;
+	child_close(&child);
+	next_tick = 0;
+	return true;
+}
+
+static void tick_starting(u64 now)
+{
+	if (child.ended) {
+		finish(IDLE, ECHILD, "%s %s before it was enabled", name,
+		       child_end(child.status));
+	} else if (is_enabled()) {
+		finish(RUNNING, 0, "ok");
+	} else if (now >= deadline) {
+		sched_kill();
+		finish(IDLE, ETIMEDOUT, "%s was killed because it was not enabled in time",
+		       name);
+	}
+}
+
+static void tick_running(u64 now)
+{
+	if (!child.ended && state_is("enabled"))
+		return;
+	/* Now wait for the rest: a process looks for its end once a second. */
+	left_ns = now;
+	set_phase(LEAVING, now + WIRE_LEAVE_NS);
+}
+
+static void tick_leaving(u64 now)
+{
+	if (now < deadline && !(child.ended && state_is("disabled")))
+		return;
+	send_sched(WIRE_SCHED_EXIT, 0);
+	set_phase(IDLE, NEVER);
+}
+
+static void tick_stopping(u64 now)
+{
+	if (!child.ended && now < deadline)
+		return;
+	sched_kill();
+	set_phase(KILLING, now + WIRE_DISABLE_NS);
+}
+
+static void tick_killing(u64 now)
+{
+	if (child.ended && state_is("disabled"))
+		finish(IDLE, 0, "ok");
+	else if (now >= deadline)
+		finish(IDLE, ETIMEDOUT, "%s %s, but sched_ext is not disabled", name,
+		       child.ended ? child_end(child.status) : "does not die");
+}
+
+u64 sched_tick(u64 now)
+{
+	if (phase == IDLE)
+		return NEVER;
+	if (now < next_tick)
+		return next_tick;
+
+	switch (phase) {
+	case IDLE:
+		break;
+	case STARTING:
+		tick_starting(now);
+		break;
+	case RUNNING:
+		tick_running(now);
+		break;
+	case LEAVING:
+		tick_leaving(now);
+		break;
+	case STOPPING:
+		tick_stopping(now);
+		break;
+	case KILLING:
+		tick_killing(now);
+		break;
+	}
+	if (phase == IDLE)
+		return NEVER;
+	next_tick = now + (phase == RUNNING ? TICK_RUNNING : TICK_EXPECTING);
+	return next_tick;
+}
+
+void sched_kill(void)
+{
+	child_kill(&child, SIGKILL);
+}
+
+bool sched_leaving(void)
+{
+	/* The last tick may be as old as TICK_RUNNING. */
+	if (phase == RUNNING)
+		tick_running(clock_ns());
+	return phase == LEAVING;
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <endian.h>
+#include <string.h>
+
+#include <linux/kernel.h>
+
+#include "wire.h"
+
+/* Byte offsets in a frame's header */
+enum {
+	HEADER_MAGIC	= 0,
+	HEADER_VERSION	= 4,
+	HEADER_TYPE	= 6,
+	HEADER_SEQ	= 8,
+	HEADER_LEN	= 12,
+	HEADER_CRC	= 16,
+};
+
+static u32 load_le32(const u8 *p)
+{
+	u32 val;
+
+	memcpy(&val, p, sizeof(val));
+	return le32toh(val);
+}
+
+static u16 load_le16(const u8 *p)
+{
+	u16 val;
+
+	memcpy(&val, p, sizeof(val));
+	return le16toh(val);
+}
+
+static void store_le32(u8 *p, u32 val)
+{
+	val = htole32(val);
+	memcpy(p, &val, sizeof(val));
+}
+
+static void store_le16(u8 *p, u16 val)
+{
+	val = htole16(val);
+	memcpy(p, &val, sizeof(val));
+}
+
+u32 wire_crc32(u32 crc, const void *data, size_t len)
+{
+	/*
+	 * Four bits at a time: small enough to be a constant, which is never
+	 * set up at the start of a slow guest.
+	 */
+	static const u32 table[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+		0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
+	const u8 *p = data;
+
+	crc = ~crc;
+	while (len--) {
+		crc ^= *p++;
+		crc = crc >> 4 ^ table[crc & 15];
+		crc = crc >> 4 ^ table[crc & 15];
+	}
+	return ~crc;
+}
+
+static u32 frame_crc(const u8 *frame, size_t len)
+{
+	static const u8 no_crc[4];
+	u32 crc;
+
+	crc = wire_crc32(0, frame, HEADER_CRC);
+	crc = wire_crc32(crc, no_crc, sizeof(no_crc));
+	return wire_crc32(crc, frame + WIRE_HEADER_SIZE, len - WIRE_HEADER_SIZE);
+}
+
+void wire_begin(struct wire_writer *w, void *buf, size_t size,
+		enum wire_type type, u32 seq)
+{
+	w->buf = buf;
+	w->size = min_t(size_t, size, WIRE_MAX_FRAME);
+	w->len = WIRE_HEADER_SIZE;
+	w->overflow = w->size < WIRE_HEADER_SIZE;
+	if (w->overflow)
+		return;
+
+	store_le32(w->buf + HEADER_MAGIC, WIRE_MAGIC);
+	store_le16(w->buf + HEADER_VERSION, WIRE_VERSION);
+	store_le16(w->buf + HEADER_TYPE, type);
+	store_le32(w->buf + HEADER_SEQ, seq);
+}
+
+size_t wire_end(struct wire_writer *w)
+{
+	if (w->overflow)
+		return 0;
+
+	store_le32(w->buf + HEADER_LEN, w->len - WIRE_HEADER_SIZE);
+	store_le32(w->buf + HEADER_CRC, frame_crc(w->buf, w->len));
+	return w->len;
+}
+
+static void put(struct wire_writer *w, const void *data, size_t len)
+{
+	if (w->overflow || len > w->size - w->len) {
+		w->overflow = true;
+		return;
+	}
+	if (len)
+		memcpy(w->buf + w->len, data, len);
+	w->len += len;
+}
+
+void wire_put_u32(struct wire_writer *w, u32 val)
+{
+	val = htole32(val);
+	put(w, &val, sizeof(val));
+}
+
+void wire_put_u64(struct wire_writer *w, u64 val)
+{
+	val = htole64(val);
+	put(w, &val, sizeof(val));
+}
+
+void wire_put_bytes(struct wire_writer *w, const void *data, size_t len)
+{
+	/* Before the length is cut to 32 bits */
+	if (len > WIRE_MAX_PAYLOAD) {
+		w->overflow = true;
+		return;
+	}
+	wire_put_u32(w, len);
+	put(w, data, len);
+}
+
+void wire_put_str(struct wire_writer *w, const char *str)
+{
+	wire_put_bytes(w, str, strlen(str) + 1);
+}
+
+void wire_put_hello(struct wire_writer *w, const struct wire_hello *hello)
+{
+	wire_put_u32(w, hello->version);
+	wire_put_str(w, hello->release);
+	wire_put_u32(w, hello->nr_cpus);
+	wire_put_u64(w, hello->uptime_ns);
+	wire_put_u64(w, hello->monotonic_ns);
+}
+
+void wire_put_file(struct wire_writer *w, const struct wire_file *file)
+{
+	wire_put_str(w, file->path);
+	wire_put_u32(w, file->errnum);
+	wire_put_u32(w, file->truncated);
+	wire_put_bytes(w, file->data, file->size);
+}
+
+void wire_put_sched(struct wire_writer *w, const struct wire_sched *sched)
+{
+	wire_put_str(w, sched->state);
+	wire_put_str(w, sched->ops);
+	wire_put_str(w, sched->reason);
+	wire_put_u32(w, sched->pid);
+	wire_put_u32(w, sched->ended);
+	wire_put_u32(w, sched->wait_status);
+	wire_put_u64(w, sched->when_ns);
+	wire_put_bytes(w, sched->output, sched->output_len);
+}
+
+static void put_gap(struct wire_writer *w, const struct wire_gap *gap)
+{
+	wire_put_u64(w, gap->raw_ns);
+	wire_put_u64(w, gap->run_delay_ns);
+	wire_put_u64(w, gap->steal_ns);
+	wire_put_u64(w, gap->sched_ns);
+	wire_put_u64(w, gap->window_ns);
+	wire_put_u64(w, gap->at_ns);
+	wire_put_u32(w, gap->cpu_before);
+	wire_put_u32(w, gap->cpu_after);
+}
+
+void wire_put_report(struct wire_writer *w, const struct wire_report *report)
+{
+	size_t i;
+
+	wire_put_str(w, report->group);
+	wire_put_u32(w, report->index);
+	wire_put_u32(w, report->pid);
+	wire_put_u32(w, report->flags);
+	wire_put_u64(w, report->units);
+	wire_put_u64(w, report->cpu_ns);
+	wire_put_u64(w, report->wall_ns);
+	wire_put_u64(w, report->nvcsw);
+	wire_put_u64(w, report->nivcsw);
+	wire_put_u64(w, report->run_delay_ns);
+	wire_put_u64(w, report->timeslices);
+	wire_put_u64(w, report->steal_ns);
+	wire_put_u64(w, report->migrations);
+	wire_put_u64(w, report->max_raw_gap_ns);
+	put_gap(w, &report->gap);
+	for (i = 0; i < ARRAY_SIZE(report->cpus); i++)
+		wire_put_u64(w, report->cpus[i]);
+}
+
+static enum wire_status check_header(const u8 *header)
+{
+	if (load_le32(header + HEADER_MAGIC) != WIRE_MAGIC)
+		return WIRE_BAD_MAGIC;
+	if (load_le16(header + HEADER_VERSION) != WIRE_VERSION)
+		return WIRE_BAD_VERSION;
+	if (load_le32(header + HEADER_LEN) > WIRE_MAX_PAYLOAD)
+		return WIRE_BAD_LENGTH;
+	return WIRE_OK;
+}
+
+/* Take bytes until there are @want in the buffer. Are they? */
+static bool fill(struct wire_receiver *rx, size_t want, const u8 **data,
+		 size_t *len)
+{
+	size_t n;
+
+	if (rx->len >= want)
+		return true;
+
+	n = min(want - rx->len, *len);
+	if (n)
+		memcpy(rx->buf + rx->len, *data, n);
+	rx->len += n;
+	*data += n;
+	*len -= n;
+	return rx->len == want;
+}
+
+enum wire_status wire_receive(struct wire_receiver *rx, const u8 **data,
+			      size_t *len, struct wire_frame *frame)
+{
+	size_t size;
+
+	if (rx->status != WIRE_OK)
+		return rx->status;
+	if (!fill(rx, WIRE_HEADER_SIZE, data, len))
+		return WIRE_MORE;
+	rx->status = check_header(rx->buf);
+	if (rx->status != WIRE_OK)
+		return rx->status;
+
+	size = WIRE_HEADER_SIZE + load_le32(rx->buf + HEADER_LEN);
+	if (!fill(rx, size, data, len))
+		return WIRE_MORE;
+	if (load_le32(rx->buf + HEADER_CRC) != frame_crc(rx->buf, size)) {
+		rx->status = WIRE_BAD_CRC;
+		return rx->status;
+	}
+
+	frame->type = load_le16(rx->buf + HEADER_TYPE);
+	frame->seq = load_le32(rx->buf + HEADER_SEQ);
+	frame->len = size - WIRE_HEADER_SIZE;
+	frame->payload = rx->buf + WIRE_HEADER_SIZE;
+	rx->len = 0;
+	return WIRE_OK;
+}
+
+const char *wire_status_name(enum wire_status status)
+{
+	switch (status) {
+	case WIRE_OK:
+		return "ok";
+	case WIRE_MORE:
+		return "incomplete frame";
+	case WIRE_BAD_MAGIC:
+		return "bad magic";
+	case WIRE_BAD_VERSION:
+		return "bad version";
+	case WIRE_BAD_LENGTH:
+		return "bad length";
+	case WIRE_BAD_CRC:
+		return "bad CRC";
+	}
+	return "?";
+}
+
+void wire_read(struct wire_reader *r, const struct wire_frame *frame)
+{
+	r->pos = frame->payload;
+	r->left = frame->len;
+	r->bad = false;
+}
+
+bool wire_read_done(const struct wire_reader *r)
+{
+	return !r->bad && !r->left;
+}
+
+/* The next @len bytes, or NULL if there are fewer */
+static const u8 *get(struct wire_reader *r, size_t len)
+{
+	const u8 *p = r->pos;
+
+	if (r->bad || len > r->left) {
+		r->bad = true;
+		return NULL;
+	}
+	r->pos += len;
+	r->left -= len;
+	return p;
+}
+
+u32 wire_get_u32(struct wire_reader *r)
+{
+	const u8 *p = get(r, sizeof(u32));
+
+	return p ? load_le32(p) : 0;
+}
+
+u64 wire_get_u64(struct wire_reader *r)
+{
+	const u8 *p = get(r, sizeof(u64));
+	u64 val;
+
+	if (!p)
+		return 0;
+	memcpy(&val, p, sizeof(val));
+	return le64toh(val);
+}
+
+const void *wire_get_bytes(struct wire_reader *r, u32 *len)
+{
+	const u8 *p;
+
+	*len = wire_get_u32(r);
+	p = get(r, *len);
+	if (!p)
+		*len = 0;
+	return p;
+}
+
+const char *wire_get_str(struct wire_reader *r)
+{
+	u32 len;
+	const char *str = wire_get_bytes(r, &len);
+
+	/* The only NUL is the last byte */
+	if (!str || !len || strnlen(str, len) != len - 1) {
+		r->bad = true;
+		return "";
+	}
+	return str;
+}
+
+void wire_get_hello(struct wire_reader *r, struct wire_hello *hello)
+{
+	hello->version = wire_get_u32(r);
+	hello->release = wire_get_str(r);
+	hello->nr_cpus = wire_get_u32(r);
+	hello->uptime_ns = wire_get_u64(r);
+	hello->monotonic_ns = wire_get_u64(r);
+}
+
+void wire_get_file(struct wire_reader *r, struct wire_file *file)
+{
+	file->path = wire_get_str(r);
+	file->errnum = wire_get_u32(r);
+	file->truncated = wire_get_u32(r);
+	file->data = wire_get_bytes(r, &file->size);
+}
+
+void wire_get_sched(struct wire_reader *r, struct wire_sched *sched)
+{
+	sched->state = wire_get_str(r);
+	sched->ops = wire_get_str(r);
+	sched->reason = wire_get_str(r);
+	sched->pid = wire_get_u32(r);
+	sched->ended = wire_get_u32(r);
+	sched->wait_status = wire_get_u32(r);
+	sched->when_ns = wire_get_u64(r);
+	sched->output = wire_get_bytes(r, &sched->output_len);
+}
+
+static void get_gap(struct wire_reader *r, struct wire_gap *gap)
+{
+	gap->raw_ns = wire_get_u64(r);
+	gap->run_delay_ns = wire_get_u64(r);
+	gap->steal_ns = wire_get_u64(r);
+	gap->sched_ns = wire_get_u64(r);
+	gap->window_ns = wire_get_u64(r);
+	gap->at_ns = wire_get_u64(r);
+	gap->cpu_before = wire_get_u32(r);
+	gap->cpu_after = wire_get_u32(r);
+}
+
+void wire_get_report(struct wire_reader *r, struct wire_report *report)
+{
+	size_t i;
+
+	report->group = wire_get_str(r);
+	report->index = wire_get_u32(r);
+	report->pid = wire_get_u32(r);
+	report->flags = wire_get_u32(r);
+	report->units = wire_get_u64(r);
+	report->cpu_ns = wire_get_u64(r);
+	report->wall_ns = wire_get_u64(r);
+	report->nvcsw = wire_get_u64(r);
+	report->nivcsw = wire_get_u64(r);
+	report->run_delay_ns = wire_get_u64(r);
+	report->timeslices = wire_get_u64(r);
+	report->steal_ns = wire_get_u64(r);
+	report->migrations = wire_get_u64(r);
+	report->max_raw_gap_ns = wire_get_u64(r);
+	get_gap(r, &report->gap);
+	for (i = 0; i < ARRAY_SIZE(report->cpus); i++)
+		report->cpus[i] = wire_get_u64(r);
+}
