@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <linux/kernel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "kselftest.h"
+#include "load.h"
+
+#define CGROUP_ROOT	"/sys/fs/cgroup"
+
+/* Long enough for the limits in scenarios/ beside 10 ms of steal's granularity */
+#define DEFAULT_DURATION	3
+#define MAX_DURATION		3600
+
+/* How long workers may take to notice the end on an emulated host */
+#define GRACE_NS		(10 * NSEC_PER_SEC)
+
+static int make_cgroup(struct session *s, const struct load_group *group, char *path,
+		       size_t size, struct errmsg *err)
+{
+	static const struct cpu_set all;
+	char file[128], list[1024];
+	int ret;
+
+	snprintf(path, size, CGROUP_ROOT "/%s", group->name);
+	ret = control_mkdir(&s->control, path, err);
+	if (ret || cpu_set_equal(&group->cpus, &all))
+		return ret;
+	snprintf(file, sizeof(file), "%s/cpuset.cpus", path);
+	return control_write(&s->control, file,
+			     cpu_set_format(&group->cpus, list, sizeof(list)), err);
+}
+
+int load_prepare(struct session *s, const struct load_group *groups, size_t nr_groups,
+		 struct errmsg *err)
+{
+	struct control_reply reply;
+	char path[96];
+	size_t i;
+	int ret;
+
+	for (i = 0; i < nr_groups; i++) {
+		ret = make_cgroup(s, &groups[i], path, sizeof(path), err);
+		if (!ret) {
+			ret = control_spawn(&s->control, groups[i].name, path,
+					    groups[i].workers, WIRE_WORK_SPIN, &reply, err);
+			control_reply_free(&reply);
+		}
+		if (ret) {
+			errmsg_prefix(err, "preparing cgroup %s", groups[i].name);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+u64 load_duration(void)
+{
+	const char *env = getenv("KTSTR_DURATION");
+	unsigned long seconds = env ? strtoul(env, NULL, 10) : DEFAULT_DURATION;
+
+	if (!seconds || seconds > MAX_DURATION)
+		seconds = DEFAULT_DURATION;
+	return seconds * NSEC_PER_SEC;
+}
+
+int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
+	     struct errmsg *err)
+{
+	return control_go(&s->control, duration_ns, GRACE_NS, reply, err);
+}
+
+/* CPU time in 1/1000 of the time that the host left to the worker's CPUs */
+static unsigned int share(const struct wire_report *r)
+{
+	u64 steal = min(r->steal_ns, r->wall_ns);
+	u64 available = max(r->wall_ns - steal, r->cpu_ns);
+
+	return available ? r->cpu_ns * 1000 / available : 0;
+}
+
+static bool off_cpus(const struct load_group *group, const struct cpu_set *seen)
+{
+	static const struct cpu_set all;
+	size_t i;
+
+	if (cpu_set_equal(&group->cpus, &all))
+		return false;
+	for (i = 0; i < CPU_SET_WORDS; i++)
+		if (seen->bits[i] & ~group->cpus.bits[i])
+			return true;
+	return false;
+}
+
+static void add_report(struct load_stats *st, const struct load_group *group,
+		       const struct wire_report *r)
+{
+	unsigned int part = share(r);
+	struct cpu_set seen = {};
+	size_t i;
+
+	memcpy(seen.bits, r->cpus, sizeof(r->cpus));
+	for (i = 0; i < CPU_SET_WORDS; i++)
+		st->cpus.bits[i] |= seen.bits[i];
+	if (off_cpus(group, &seen)) {
+		st->off_cpus++;
+		st->off_worker = r->index;
+	}
+	if (!st->workers || part < st->min_share) {
+		st->min_share = part;
+		st->min_worker = r->index;
+	}
+	if (!st->workers || part > st->max_share) {
+		st->max_share = part;
+		st->max_worker = r->index;
+	}
+	if (!st->workers || r->gap.sched_ns > st->gap.sched_ns) {
+		st->gap = r->gap;
+		st->gap_worker = r->index;
+	}
+	st->workers++;
+	st->stuck += !!(r->flags & (WIRE_REPORT_NOT_STOPPED | WIRE_REPORT_NEVER_RAN |
+				    WIRE_REPORT_DIED));
+	st->corrupt += !!(r->flags & WIRE_REPORT_CORRUPT);
+	st->cpu_ns += r->cpu_ns;
+	st->mean_share += part;
+	st->raw_gap_ns = max(st->raw_gap_ns, r->max_raw_gap_ns);
+	st->run_delay_ns += r->run_delay_ns;
+	st->steal_ns = max(st->steal_ns, r->steal_ns);
+	st->migrations += r->migrations;
+	st->units += r->units;
+}
+
+struct load_stats load_stats(const struct load_group *group,
+			     const struct control_report *reports, size_t nr)
+{
+	struct load_stats st = {};
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(reports[i].group, group->name))
+			add_report(&st, group, &reports[i].r);
+	if (st.workers)
+		st.mean_share /= st.workers;
+	return st;
+}
+
+unsigned int load_spread(const struct load_stats *stats)
+{
+	if (!stats->mean_share)
+		return 0;
+	return (stats->max_share - stats->min_share) * 100 / stats->mean_share;
+}
+
+void load_print(const struct load_group *group, const struct load_stats *st)
+{
+	char asked[128], seen[128];
+
+	ksft_print_msg("cgroup %s: %u workers, cpuset %s, seen on %s: CPU %llu ms, share %u.%u %% (%u.%u to %u.%u, spread %u %%), longest gap %llu ms on CPU %u at %llu ms (raw %llu ms), run delay %llu ms, steal up to %llu ms, %llu migrations, %llu units\n",
+		       group->name, st->workers,
+		       cpu_set_format(&group->cpus, asked, sizeof(asked))[0] ? asked : "all",
+		       cpu_set_format(&st->cpus, seen, sizeof(seen)),
+		       (unsigned long long)st->cpu_ns / NSEC_PER_MSEC,
+		       st->mean_share / 10, st->mean_share % 10,
+		       st->min_share / 10, st->min_share % 10,
+		       st->max_share / 10, st->max_share % 10, load_spread(st),
+		       (unsigned long long)st->gap.sched_ns / NSEC_PER_MSEC, st->gap.cpu_after,
+		       (unsigned long long)st->gap.at_ns / NSEC_PER_MSEC,
+		       (unsigned long long)st->raw_gap_ns / NSEC_PER_MSEC,
+		       (unsigned long long)st->run_delay_ns / NSEC_PER_MSEC,
+		       (unsigned long long)st->steal_ns / NSEC_PER_MSEC,
+		       (unsigned long long)st->migrations, (unsigned long long)st->units);
+}

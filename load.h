@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Cgroups of workers in a guest: made, run together, and summed up. What is
+ * summed up is corrected for steal: a host that is short of CPUs takes time
+ * from the guest that no scheduler in it could have given to a worker.
+ */
+#ifndef KTSTR_LOAD_H
+#define KTSTR_LOAD_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#include "control.h"
+#include "cpulist.h"
+#include "errmsg.h"
+#include "session.h"
+
+#define LOAD_MAX_GROUPS	8
+
+/**
+ * struct load_group - a cgroup of workers
+ * @name: the cgroup's, and the workers'
+ * @workers: how many
+ * @cpus: its cpuset; the empty set for all CPUs
+ */
+struct load_group {
+	const char *name;
+	unsigned int workers;
+	struct cpu_set cpus;
+};
+
+/**
+ * load_prepare() - make the cgroups and their workers, which then wait
+ * @s: a started session
+ * @groups: what to make
+ * @nr_groups: at most LOAD_MAX_GROUPS
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int load_prepare(struct session *s, const struct load_group *groups, size_t nr_groups,
+		 struct errmsg *err);
+
+/**
+ * load_duration() - how long workers shall run, in ns
+ *
+ * KTSTR_DURATION in seconds, or a few.
+ */
+u64 load_duration(void);
+
+/**
+ * load_run() - let all workers run
+ * @s: a session after load_prepare()
+ * @duration_ns: how long
+ * @reply: the workers' reports
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
+	     struct errmsg *err);
+
+/**
+ * struct load_stats - what the workers of one cgroup got
+ * @workers: how many there are
+ * @stuck: how many did not run at all, or did not come back at the end
+ * @corrupt: how many had a wrong result, as a register was lost
+ * @cpu_ns: CPU time in all
+ * @mean_share: of the time that the host left to its CPUs, in 1/1000
+ * @min_share: the least that a worker got
+ * @min_worker: which one
+ * @max_share: the most that a worker got
+ * @max_worker: which one
+ * @gap: the longest time that the scheduler let one wait
+ * @gap_worker: which one
+ * @raw_gap_ns: the longest time without progress, whoever caused it
+ * @run_delay_ns: time spent runnable but waiting, in all
+ * @steal_ns: the most steal that a worker's CPUs had
+ * @migrations: in all
+ * @units: work units done in all
+ * @off_cpus: workers that were seen outside of the cgroup's cpuset
+ * @off_worker: one of them
+ * @cpus: where the workers were seen
+ */
+struct load_stats {
+	unsigned int workers;
+	unsigned int stuck;
+	unsigned int corrupt;
+	u64 cpu_ns;
+	unsigned int mean_share;
+	unsigned int min_share;
+	unsigned int min_worker;
+	unsigned int max_share;
+	unsigned int max_worker;
+	struct wire_gap gap;
+	unsigned int gap_worker;
+	u64 raw_gap_ns;
+	u64 run_delay_ns;
+	u64 steal_ns;
+	u64 migrations;
+	u64 units;
+	unsigned int off_cpus;
+	unsigned int off_worker;
+	struct cpu_set cpus;
+};
+
+/**
+ * load_stats() - sum up the reports of one cgroup's workers
+ * @group: which
+ * @reports: of all workers
+ * @nr: how many
+ */
+struct load_stats load_stats(const struct load_group *group,
+			     const struct control_report *reports, size_t nr);
+
+/**
+ * load_spread() - how unequal the workers' shares are: (max - min) / mean
+ * @stats: of one cgroup
+ *
+ * Return: percent.
+ */
+unsigned int load_spread(const struct load_stats *stats);
+
+/**
+ * load_print() - a diagnostic line about one cgroup
+ * @group: which
+ * @stats: its numbers
+ */
+void load_print(const struct load_group *group, const struct load_stats *stats);
+
+#endif /* KTSTR_LOAD_H */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites add to kselftest_harness.h: the emulated host, a variant
+ * from the environment, and an end that leaves nothing behind.
+ */
+#ifndef KTSTR_TEST_H
+#define KTSTR_TEST_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "emulated.h"
+#include "host.h"
+#include "session.h"
+
+/* Seconds: 32 CPUs boot in 40 s on an emulated host, and then work. */
+#define KTSTR_TEST_TIMEOUT	600
+
+#define KTSTR_DEFAULT_TOPOLOGY	"1n2l4c2t"
+
+/**
+ * KTSTR_SESSION_START() - boot the guest of a test, in FIXTURE_SETUP()
+ * @session: the session
+ * @config: see struct session_config
+ *
+ * A host that cannot run it makes the test SKIP, with the reason.
+ */
+#define KTSTR_SESSION_START(session, config) do {				\
+	struct errmsg _err = {};						\
+	int _ret = session_start(session, config, &_err);			\
+										\
+	if (_ret && _err.kind == ERRMSG_HOST)					\
+		SKIP(return, "%s", _err.text);					\
+	ASSERT_EQ(0, _ret) {							\
+		TH_LOG("%s", _err.text);					\
+	}									\
+} while (0)
+
+/**
+ * KTSTR_ENV_VARIANT() - the variant "env" of a fixture
+ * @fixture: whose variants have .topology and .scheduler
+ *
+ * Exists if KTSTR_TOPOLOGY or KTSTR_SCHEDULER is set.
+ */
+#define KTSTR_ENV_VARIANT(fixture)						\
+static void __attribute__((constructor)) register_env_##fixture(void)		\
+{										\
+	static FIXTURE_VARIANT(fixture) variant;				\
+	static struct __fixture_variant_metadata object = {			\
+		.name = "env",							\
+		.data = &variant,						\
+	};									\
+										\
+	variant.topology = getenv(ENV_TOPOLOGY) ?: KTSTR_DEFAULT_TOPOLOGY;	\
+	variant.scheduler = getenv(ENV_SCHEDULER);				\
+	if (getenv(ENV_TOPOLOGY) || variant.scheduler)				\
+		__register_fixture_variant(&_##fixture##_fixture_object, &object);	\
+}
+
+static pid_t ktstr_parent;
+
+static void ktstr_before_fork(void)
+{
+	ktstr_parent = getpid();
+}
+
+/* A guest's process must not outlive those who wait for it, killed or not. */
+static void ktstr_in_child(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != ktstr_parent)
+		_exit(KSFT_FAIL);
+}
+
+/* The harness puts each test into a process group that Ctrl-C does not reach. */
+static void ktstr_on_signal(int sig)
+{
+	if (__active_test && __active_test->pid > 0)
+		kill(-__active_test->pid, SIGKILL);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static int ktstr_test_main(int argc, char **argv)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	int status;
+	size_t i;
+
+	if (emulated_needed(argc, argv, &status))
+		return status;
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], ktstr_on_signal);
+	pthread_atfork(ktstr_before_fork, NULL, ktstr_in_child);
+	return test_harness_run(argc, argv);
+}
+
+#define KTSTR_TEST_MAIN								\
+int main(int argc, char **argv)							\
+{										\
+	return ktstr_test_main(argc, argv);					\
+}
+
+#endif /* KTSTR_TEST_H */

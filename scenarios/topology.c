@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Does the guest see the CPUs, caches and nodes that were asked for? Read from
+ * its sysfs, CPU by CPU, and from lscpu and numactl running in it.
+ */
+#include <linux/sizes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpulist.h"
+#include "ktstr_test.h"
+
+#define SYS_CPU		"/sys/devices/system/cpu"
+#define SYS_NODE	"/sys/devices/system/node"
+
+#define RUN_TIMEOUT_NS	(60ULL * 1000 * 1000 * 1000)
+
+/* Enough that the kernel's own share of a node stays below 5 % */
+#define MEMORY_PER_NODE	((u64)SZ_1G)
+#define MEMORY_PERCENT	5
+
+FIXTURE(topology)
+{
+	struct session s;
+	struct control_reply sys;
+	u64 memory;
+};
+
+FIXTURE_VARIANT(topology)
+{
+	const char *topology;
+	enum cpuid_vendor vendor;
+	const char *scheduler;
+};
+
+#define TOPOLOGY_VARIANTS(spec)							\
+FIXTURE_VARIANT_ADD(topology, amd_##spec) {					\
+	.topology = #spec,							\
+	.vendor = CPUID_VENDOR_AMD,						\
+};										\
+FIXTURE_VARIANT_ADD(topology, intel_##spec) {					\
+	.topology = #spec,							\
+	.vendor = CPUID_VENDOR_INTEL,						\
+}
+
+TOPOLOGY_VARIANTS(1n1l1c1t);
+TOPOLOGY_VARIANTS(1n1l2c2t);
+TOPOLOGY_VARIANTS(1n2l4c1t);
+TOPOLOGY_VARIANTS(1n2l4c2t);
+TOPOLOGY_VARIANTS(1n3l3c1t);
+TOPOLOGY_VARIANTS(2n4l2c2t);
+TOPOLOGY_VARIANTS(4n8l2c1t);
+KTSTR_ENV_VARIANT(topology)
+
+FIXTURE_SETUP(topology)
+{
+	static const char * const globs[] = {
+		SYS_CPU "/online",
+		SYS_CPU "/present",
+		SYS_CPU "/cpu*/topology/*",
+		SYS_CPU "/cpu*/cache/index*/level",
+		SYS_CPU "/cpu*/cache/index*/type",
+		SYS_CPU "/cpu*/cache/index*/shared_cpu_list",
+		SYS_NODE "/online",
+		SYS_NODE "/node*/cpulist",
+		SYS_NODE "/node*/distance",
+		SYS_NODE "/node*/meminfo",
+		"/proc/zoneinfo",
+		"/proc/cpuinfo",
+		"/proc/sys/kernel/osrelease",
+		"/sys/devices/system/clocksource/clocksource0/current_clocksource",
+	};
+	struct session_config cfg = {
+		.topology = variant->topology,
+		.vendor = variant->vendor,
+		.scheduler = variant->scheduler,
+		.programs = { "lscpu", "numactl" },
+	};
+	struct topology topo;
+	struct errmsg err;
+
+	ASSERT_EQ(0, topology_parse(variant->topology, &topo, &err)) {
+		TH_LOG("%s", err.text);
+	}
+	self->memory = topo.nodes * MEMORY_PER_NODE;
+	cfg.memory = self->memory;
+	KTSTR_SESSION_START(&self->s, &cfg);
+	ASSERT_EQ(0, control_read(&self->s.control, globs, ARRAY_SIZE(globs), &self->sys, &err)) {
+		TH_LOG("%s", err.text);
+		session_print(&self->s);
+	}
+}
+
+FIXTURE_TEARDOWN(topology)
+{
+	control_reply_free(&self->sys);
+	session_end(&self->s);
+}
+
+/* At which level CPUs are together */
+enum level { LEVEL_CORE, LEVEL_LLC, LEVEL_NODE, LEVEL_ALL };
+
+static bool together(const struct topology *topo, unsigned int a, unsigned int b,
+		     enum level level)
+{
+	struct topology_place pa = topology_place(topo, a), pb = topology_place(topo, b);
+
+	switch (level) {
+	case LEVEL_CORE:
+		return pa.llc == pb.llc && pa.core == pb.core;
+	case LEVEL_LLC:
+		return pa.llc == pb.llc;
+	case LEVEL_NODE:
+		return pa.node == pb.node;
+	default:
+		return true;
+	}
+}
+
+/* The CPUs that are together with @cpu; LEVEL_ALL: all there are */
+static struct cpu_set expected_set(const struct topology *topo, unsigned int cpu,
+				   enum level level)
+{
+	struct cpu_set set = {};
+	unsigned int i;
+
+	for (i = 0; i < topology_cpus(topo); i++)
+		if (together(topo, cpu, i, level))
+			cpu_set_add(&set, i);
+	return set;
+}
+
+/* Compare a sysfs list with the CPUs that are together with @cpu at @level. */
+static void expect_list(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+			const char *path, unsigned int cpu, enum level level)
+{
+	struct cpu_set expected = expected_set(&self->s.topo, cpu, level), seen = {};
+	const char *text = control_text(&self->sys, "%s", path);
+	char list[128];
+
+	ASSERT_NE(NULL, text) {
+		TH_LOG("the guest has no %s", path);
+	}
+	EXPECT_EQ(0, cpu_set_parse(&seen, text));
+	EXPECT_TRUE(cpu_set_equal(&expected, &seen)) {
+		TH_LOG("%s: expected %s, the guest says %s", path,
+		       cpu_set_format(&expected, list, sizeof(list)), text);
+	}
+}
+
+static void expect_cpu_list(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+			    unsigned int cpu, const char *name, enum level level)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), SYS_CPU "/cpu%u/topology/%s", cpu, name);
+	expect_list(_metadata, self, path, cpu, level);
+}
+
+static unsigned long expect_number(struct __test_metadata *_metadata,
+				   FIXTURE_DATA(topology) *self, const char *path)
+{
+	const char *text = control_text(&self->sys, "%s", path);
+
+	EXPECT_NE(NULL, text) {
+		TH_LOG("the guest has no %s", path);
+	}
+	return text ? strtoul(text, NULL, 0) : 0;
+}
+
+/* Ids are not prescribed, but CPUs have the same one only where they should. */
+static void expect_ids(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+		       const char *name, enum level level, bool within_package)
+{
+	unsigned int nr = topology_cpus(&self->s.topo), a, b;
+	unsigned long *ids = calloc(nr, sizeof(*ids));
+	char path[128];
+
+	ASSERT_NE(NULL, ids);
+	for (a = 0; a < nr; a++) {
+		snprintf(path, sizeof(path), SYS_CPU "/cpu%u/topology/%s", a, name);
+		ids[a] = expect_number(_metadata, self, path);
+	}
+	for (a = 0; a < nr; a++) {
+		for (b = 0; b < a; b++) {
+			if (within_package && !together(&self->s.topo, a, b, LEVEL_LLC))
+				continue;
+			EXPECT_EQ(together(&self->s.topo, a, b, level), ids[a] == ids[b]) {
+				TH_LOG("%s: CPU %u has %lu, CPU %u has %lu", name,
+				       a, ids[a], b, ids[b]);
+			}
+		}
+	}
+	free(ids);
+}
+
+/* Caches of level 1 and 2 belong to a core, those of level 3 to an LLC. */
+static void expect_caches(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+			  unsigned int cpu)
+{
+	unsigned int index, level, seen = 0;
+	char path[128];
+
+	for (index = 0; index < 4; index++) {
+		snprintf(path, sizeof(path), SYS_CPU "/cpu%u/cache/index%u/level", cpu, index);
+		level = expect_number(_metadata, self, path);
+		EXPECT_TRUE(level >= 1 && level <= 3) {
+			TH_LOG("%s is %u", path, level);
+		}
+		seen |= 1U << level;
+		snprintf(path, sizeof(path), SYS_CPU "/cpu%u/cache/index%u/shared_cpu_list",
+			 cpu, index);
+		expect_list(_metadata, self, path, cpu, level == 3 ? LEVEL_LLC : LEVEL_CORE);
+	}
+	EXPECT_EQ(0xe, seen) {
+		TH_LOG("CPU %u: not all of the levels 1 to 3 are there", cpu);
+	}
+}
+
+/* The APIC ids, as the kernel has read them */
+static void expect_apic_ids(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+{
+	const struct control_file *file = control_file(&self->sys, "/proc/cpuinfo");
+	const char *pos = file ? file->data : "";
+	unsigned int cpu = 0;
+
+	while ((pos = strstr(pos, "\napicid"))) {
+		pos = strchr(pos, ':');
+		ASSERT_NE(NULL, pos);
+		ASSERT_LT(cpu, topology_cpus(&self->s.topo));
+		EXPECT_EQ(topology_apic_id(&self->s.topo, cpu), strtoul(pos + 1, NULL, 10)) {
+			TH_LOG("APIC id of CPU %u", cpu);
+		}
+		cpu++;
+	}
+	EXPECT_TRUE(cpu == topology_cpus(&self->s.topo) || (file && file->truncated)) {
+		TH_LOG("/proc/cpuinfo has %u CPUs", cpu);
+	}
+}
+
+static void expect_cpus(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+{
+	unsigned int cpu;
+
+	expect_list(_metadata, self, SYS_CPU "/online", 0, LEVEL_ALL);
+	expect_list(_metadata, self, SYS_CPU "/present", 0, LEVEL_ALL);
+	for (cpu = 0; cpu < topology_cpus(&self->s.topo); cpu++) {
+		expect_cpu_list(_metadata, self, cpu, "thread_siblings_list", LEVEL_CORE);
+		expect_cpu_list(_metadata, self, cpu, "core_cpus_list", LEVEL_CORE);
+		expect_cpu_list(_metadata, self, cpu, "die_cpus_list", LEVEL_LLC);
+		expect_cpu_list(_metadata, self, cpu, "package_cpus_list", LEVEL_LLC);
+		expect_caches(_metadata, self, cpu);
+	}
+	expect_ids(_metadata, self, "core_id", LEVEL_CORE, true);
+	expect_ids(_metadata, self, "die_id", LEVEL_LLC, true);
+	expect_ids(_metadata, self, "physical_package_id", LEVEL_LLC, false);
+	expect_apic_ids(_metadata, self);
+}
+
+/* All RAM of a node, the kernel's own included */
+static u64 present_bytes(const char *zoneinfo, unsigned int node)
+{
+	unsigned int seen = 0;
+	unsigned long pages;
+	u64 sum = 0;
+
+	for (; zoneinfo; zoneinfo = strchr(zoneinfo, '\n')) {
+		zoneinfo += *zoneinfo == '\n';
+		sscanf(zoneinfo, "Node %u, zone", &seen);
+		if (seen == node && sscanf(zoneinfo, " present %lu", &pages) == 1)
+			sum += pages * 4096;
+	}
+	return sum;
+}
+
+static void expect_near(struct __test_metadata *_metadata, const char *what,
+			unsigned int node, u64 asked, u64 seen)
+{
+	u64 off = asked > seen ? asked - seen : seen - asked;
+
+	EXPECT_LE(off * 100, asked * MEMORY_PERCENT) {
+		TH_LOG("node %u: %s %llu KiB, asked for %llu KiB", node, what,
+		       (unsigned long long)seen >> 10, (unsigned long long)asked >> 10);
+	}
+}
+
+static void expect_distances(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(topology) *self, unsigned int node, const char *text)
+{
+	unsigned int to;
+	char *end;
+
+	ASSERT_NE(NULL, text);
+	for (to = 0; to < self->s.topo.nodes; to++) {
+		EXPECT_EQ(topology_distance(&self->s.topo, node, to), strtoul(text, &end, 10)) {
+			TH_LOG("distance from node %u to node %u", node, to);
+		}
+		ASSERT_NE(text, end);
+		text = end;
+	}
+}
+
+static unsigned int first_cpu(const struct topology *topo, unsigned int node)
+{
+	return node * (topology_cpus(topo) / topo->nodes);
+}
+
+static void expect_nodes(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+{
+	const struct control_file *zones = control_file(&self->sys, "/proc/zoneinfo");
+	u64 asked = self->memory / self->s.topo.nodes;
+	unsigned int node, line_node;
+	unsigned long long kib = 0;
+	const char *text;
+	char path[128];
+
+	ASSERT_NE(NULL, zones);
+	for (node = 0; node < self->s.topo.nodes; node++) {
+		snprintf(path, sizeof(path), SYS_NODE "/node%u/cpulist", node);
+		expect_list(_metadata, self, path, first_cpu(&self->s.topo, node), LEVEL_NODE);
+		expect_distances(_metadata, self, node,
+				 control_text(&self->sys, SYS_NODE "/node%u/distance", node));
+		text = control_text(&self->sys, SYS_NODE "/node%u/meminfo", node);
+		ASSERT_NE(NULL, text);
+		EXPECT_EQ(2, sscanf(text, "Node %u MemTotal: %llu kB", &line_node, &kib));
+		expect_near(_metadata, "MemTotal", node, asked, kib << 10);
+		expect_near(_metadata, "present", node, asked, present_bytes(zones->data, node));
+	}
+	EXPECT_EQ(NULL, control_text(&self->sys, SYS_NODE "/node%u/cpulist", node)) {
+		TH_LOG("the guest has a node %u, which nobody asked for", node);
+	}
+}
+
+static void run(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+		const char * const *argv, struct control_reply *reply)
+{
+	struct errmsg err;
+
+	ASSERT_EQ(0, control_run(&self->s.control, argv, RUN_TIMEOUT_NS, reply, &err)) {
+		TH_LOG("%s", err.text);
+	}
+	ASSERT_EQ(0, reply->wait_status) {
+		TH_LOG("%s in the guest: wait status %#x: %s", argv[0], reply->wait_status,
+		       reply->output);
+	}
+}
+
+/* What lscpu says of a CPU */
+enum { COL_CPU, COL_CORE, COL_SOCKET, COL_NODE, COL_L1D, COL_L1I, COL_L2, COL_L3, NR_COLS };
+
+/* Versions of lscpu separate cache ids by colons, or by commas after an empty field. */
+static int parse_lscpu(char *line, unsigned int *cols)
+{
+	char *save, *word;
+	int n = 0;
+
+	for (word = strtok_r(line, ",:", &save); word; word = strtok_r(NULL, ",:", &save)) {
+		if (n < NR_COLS)
+			cols[n] = strtoul(word, NULL, 10);
+		n++;
+	}
+	return n;
+}
+
+/* Which CPUs share a core, the caches of level 1 and 2, a socket, the cache of level 3 */
+static bool lscpu_agrees(const struct topology *topo, unsigned int a, unsigned int b,
+			 const unsigned int *cols_a, const unsigned int *cols_b)
+{
+	static const int by_core[] = { COL_CORE, COL_L1D, COL_L1I, COL_L2 };
+	static const int by_llc[] = { COL_SOCKET, COL_L3 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(by_core); i++)
+		if (together(topo, a, b, LEVEL_CORE) != (cols_a[by_core[i]] == cols_b[by_core[i]]))
+			return false;
+	for (i = 0; i < ARRAY_SIZE(by_llc); i++)
+		if (together(topo, a, b, LEVEL_LLC) != (cols_a[by_llc[i]] == cols_b[by_llc[i]]))
+			return false;
+	return true;
+}
+
+static void expect_lscpu(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+{
+	static const char * const argv[] = {
+		"lscpu", "--parse=CPU,CORE,SOCKET,NODE,CACHE", NULL
+	};
+	unsigned int nr = topology_cpus(&self->s.topo), a, b, cpus = 0;
+	unsigned int (*rows)[NR_COLS] = calloc(nr, sizeof(*rows));
+	struct control_reply reply;
+	char *line, *rest;
+
+	ASSERT_NE(NULL, rows);
+	run(_metadata, self, argv, &reply);
+	for (rest = reply.output; (line = strsep(&rest, "\n"));) {
+		if (*line == '#' || !*line)
+			continue;
+		ASSERT_LT(cpus, nr);
+		ASSERT_EQ(NR_COLS, parse_lscpu(line, rows[cpus])) {
+			TH_LOG("lscpu: a line for CPU %s has not all columns", line);
+		}
+		ASSERT_EQ(cpus, rows[cpus][COL_CPU]);
+		cpus++;
+	}
+	EXPECT_EQ(nr, cpus);
+	for (a = 0; a < nr; a++) {
+		EXPECT_EQ(topology_place(&self->s.topo, a).node, rows[a][COL_NODE]);
+		for (b = 0; b < a; b++) {
+			EXPECT_TRUE(lscpu_agrees(&self->s.topo, a, b, rows[a], rows[b])) {
+				TH_LOG("lscpu: CPUs %u and %u do not share just what they should",
+				       a, b);
+			}
+		}
+	}
+	control_reply_free(&reply);
+	free(rows);
+}
+
+static void expect_numactl(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+{
+	static const char * const argv[] = { "numactl", "-H", NULL };
+	unsigned int node, cpu, mib = 0, nodes = 0;
+	struct control_reply reply;
+	char prefix[64], *text;
+
+	run(_metadata, self, argv, &reply);
+	EXPECT_EQ(1, sscanf(reply.output, "available: %u nodes", &nodes));
+	EXPECT_EQ(self->s.topo.nodes, nodes);
+	for (node = 0; node < self->s.topo.nodes; node++) {
+		snprintf(prefix, sizeof(prefix), "\nnode %u cpus:", node);
+		text = strstr(reply.output, prefix);
+		ASSERT_NE(NULL, text);
+		text += strlen(prefix);
+		for (cpu = first_cpu(&self->s.topo, node);
+		     cpu < first_cpu(&self->s.topo, node + 1); cpu++) {
+			EXPECT_EQ(cpu, strtoul(text, &text, 10));
+		}
+		EXPECT_EQ('\n', text[strspn(text, " ")]);
+
+		snprintf(prefix, sizeof(prefix), "\nnode %u size: %%u MB", node);
+		text = strstr(text, "\nnode");
+		ASSERT_NE(NULL, text);
+		EXPECT_EQ(1, sscanf(text, prefix, &mib));
+		expect_near(_metadata, "numactl's size", node,
+			    self->memory / self->s.topo.nodes, (u64)mib << 20);
+
+		snprintf(prefix, sizeof(prefix), " %u:", node);
+		text = strstr(reply.output, "\nnode distances:");
+		ASSERT_NE(NULL, text);
+		text = strstr(text, prefix);
+		ASSERT_NE(NULL, text);
+		expect_distances(_metadata, self, node, text + strlen(prefix));
+	}
+	control_reply_free(&reply);
+}
+
+static bool is_complaint(const char *line)
+{
+	static const char * const bad[] = {
+		"ACPI Error", "ACPI BIOS", "ACPI Warning", "ACPI Exception", "Firmware Bug",
+		"SRAT: Invalid", "SRAT not used", "SLIT: ", "BUG:", "WARNING:", "Call Trace",
+		"APIC ID mismatch", "not responding",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		if (strstr(line, bad[i]))
+			return true;
+	return false;
+}
+
+/* The kernel says in its log what it thinks of our tables and CPUID leaves. */
+static void expect_quiet_log(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+{
+	struct control_reply reply;
+	struct errmsg err;
+	char *line, *rest;
+
+	ASSERT_EQ(0, control_kmsg(&self->s.control, &reply, &err)) {
+		TH_LOG("%s", err.text);
+	}
+	EXPECT_TRUE(strstr(reply.output, "Linux version")) {
+		TH_LOG("the kernel's log is not complete");
+	}
+	for (rest = reply.output; (line = strsep(&rest, "\n"));) {
+		EXPECT_FALSE(is_complaint(line)) {
+			TH_LOG("kernel log: %s", line);
+		}
+	}
+	control_reply_free(&reply);
+}
+
+TEST_F_TIMEOUT(topology, as_asked, KTSTR_TEST_TIMEOUT)
+{
+	const char *clock = control_text(&self->sys,
+			"/sys/devices/system/clocksource/clocksource0/current_clocksource");
+
+	ksft_print_msg("clocksource %s, %u CPUs online\n", clock ?: "?",
+		       self->s.control.hello.nr_cpus);
+	expect_cpus(_metadata, self);
+	expect_nodes(_metadata, self);
+	expect_lscpu(_metadata, self);
+	expect_numactl(_metadata, self);
+	expect_quiet_log(_metadata, self);
+}
+
+KTSTR_TEST_MAIN

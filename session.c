@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <libgen.h>
+#include <linux/kernel.h>
+#include <linux/sizes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "kselftest.h"
+#include "session.h"
+
+/*
+ * Deadlines for a guest on an emulated host: a boot takes 5 s with 1 CPU and
+ * 40 s with 32 there, a fraction of a second on hardware.
+ */
+#define BOOT_TIMEOUT_NS		(60 * NSEC_PER_SEC)
+#define BOOT_TIMEOUT_CPU_NS	(6 * NSEC_PER_SEC)
+#define ANSWER_TIMEOUT_NS	(60 * NSEC_PER_SEC)
+#define SCHED_TIMEOUT_NS	(120 * NSEC_PER_SEC)
+
+/* The kernel, its page tables and the initramfs; per-CPU areas and stacks */
+#define MEMORY_PER_NODE		((u64)SZ_256M)
+#define MEMORY_PER_CPU		((u64)SZ_16M)
+
+#define CONSOLE_TAIL_LINES	40
+
+u64 session_memory(const struct topology *topo)
+{
+	return topo->nodes * MEMORY_PER_NODE + topology_cpus(topo) * MEMORY_PER_CPU;
+}
+
+/* The directory of this program; the suite's other files are beside it. */
+static int program_dir(char *dir, struct errmsg *err)
+{
+	ssize_t len = readlink("/proc/self/exe", dir, PATH_MAX - 1);
+
+	if (len < 0)
+		return errmsg_set(err, ERRMSG_FAILED, errno, "reading /proc/self/exe");
+	dir[len] = '\0';
+	*strrchr(dir, '/') = '\0';
+	return 0;
+}
+
+int session_kernel(char *path, struct errmsg *err)
+{
+	static const char * const images[] = { "vmlinux", "arch/x86/boot/bzImage" };
+	const char *env = getenv(ENV_KERNEL);
+	char dir[PATH_MAX];
+	size_t i;
+	int ret;
+
+	if (env && *env) {
+		snprintf(path, PATH_MAX, "%s", env);
+		return 0;
+	}
+	ret = program_dir(dir, err);
+	if (ret)
+		return ret;
+	while (dir[0]) {
+		for (i = 0; i < ARRAY_SIZE(images); i++) {
+			if (snprintf(path, PATH_MAX, "%s/%s", dir, images[i]) < PATH_MAX &&
+			    !access(path, R_OK))
+				return 0;
+		}
+		*strrchr(dir, '/') = '\0';
+	}
+	return errmsg_set(err, ERRMSG_INPUT, ENOENT,
+			  "no kernel: neither vmlinux nor arch/x86/boot/bzImage in a directory above this program; build the kernel, or set " ENV_KERNEL);
+}
+
+/* A path is taken as it is; a name is one of the suite's own schedulers. */
+static int find_scheduler(const char *scheduler, char *path, struct errmsg *err)
+{
+	char dir[PATH_MAX];
+	int ret;
+
+	if (strchr(scheduler, '/')) {
+		snprintf(path, PATH_MAX, "%s", scheduler);
+		if (access(path, X_OK))
+			return errmsg_set(err, ERRMSG_INPUT, errno,
+					  "scheduler %s cannot be executed; " ENV_SCHEDULER " takes the path of a program",
+					  path);
+		return 0;
+	}
+	ret = program_dir(dir, err);
+	if (ret)
+		return ret;
+	if (snprintf(path, PATH_MAX, "%s/%s", dir, scheduler) >= PATH_MAX || access(path, X_OK))
+		return errmsg_set(err, ERRMSG_HOST, errno,
+				  "%s was not built with the suite: that takes clang 16 or later, and the kernel's vmlinux with BTF",
+				  scheduler);
+	return 0;
+}
+
+static int find_program(const char *name, char *path, struct errmsg *err)
+{
+	const char *dirs = getenv("PATH") ?: "/usr/bin:/bin";
+	size_t len;
+
+	for (; *dirs; dirs += len + !!dirs[len]) {
+		len = strcspn(dirs, ":");
+		if (snprintf(path, PATH_MAX, "%.*s/%s", (int)len, dirs, name) < PATH_MAX &&
+		    !access(path, X_OK))
+			return 0;
+	}
+	return errmsg_set(err, ERRMSG_HOST, ENOENT, "%s is not installed on this host", name);
+}
+
+static int add_program(struct initramfs *ir, const char *host, struct errmsg *err)
+{
+	char copy[PATH_MAX], path[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", host);
+	snprintf(path, sizeof(path), "/bin/%s", basename(copy));
+	return initramfs_add_program(ir, path, host, err);
+}
+
+static int add_programs(struct initramfs *ir, const struct session_config *cfg,
+			struct errmsg *err)
+{
+	char path[PATH_MAX];
+	int i, ret;
+
+	if (cfg->scheduler) {
+		ret = find_scheduler(cfg->scheduler, path, err) ?: add_program(ir, path, err);
+		if (ret)
+			return ret;
+	}
+	for (i = 0; i < SESSION_MAX_PROGRAMS && cfg->programs[i]; i++) {
+		ret = find_program(cfg->programs[i], path, err) ?: add_program(ir, path, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int session_initramfs(struct initramfs *ir, const struct session_config *cfg,
+		      struct errmsg *err)
+{
+	char agent[PATH_MAX];
+	int ret;
+
+	initramfs_init(ir);
+	ret = program_dir(agent, err);
+	if (ret)
+		return ret;
+	strncat(agent, "/ktstr_agent", sizeof(agent) - strlen(agent) - 1);
+
+	/* The kernel gives /dev/console to its first process. */
+	ret = initramfs_add_host_file(ir, "/init", agent, 0755, err) ?:
+	      initramfs_add_chardev(ir, "/dev/console", 0600, 5, 1, err) ?:
+	      add_programs(ir, cfg, err);
+	if (ret)
+		initramfs_destroy(ir);
+	return ret;
+}
+
+static int send_to_vm(void *ctx, const void *data, size_t len)
+{
+	return ktstr_vm_send(ctx, data, len);
+}
+
+static ssize_t recv_from_vm(void *ctx, void *data, size_t len, u64 timeout_ns)
+{
+	return ktstr_vm_recv(ctx, data, len, timeout_ns);
+}
+
+static const struct control_ops control_ops = {
+	.send = send_to_vm,
+	.recv = recv_from_vm,
+};
+
+static int boot(struct session *s, struct ktstr_vm_config *cfg, struct initramfs *ir,
+		struct errmsg *err)
+{
+	int ret;
+
+	ret = initramfs_finish(ir, INITRAMFS_LZ4, &cfg->initramfs, &cfg->initramfs_size, err);
+	if (ret)
+		return ret;
+	ret = ktstr_vm_create(&s->vm, cfg, err) ?:
+	      ktstr_vm_load(s->vm, err) ?:
+	      ktstr_vm_start(s->vm, err);
+	if (ret)
+		ktstr_vm_destroy(s->vm);
+	return ret;
+}
+
+/* What the guest's kernel lacks is for whoever configured it: not a failure. */
+static int start_scheduler(struct session *s, struct errmsg *err)
+{
+	char path[PATH_MAX];
+	const char * const argv[] = { path, NULL };
+	struct control_reply reply;
+	int ret;
+
+	snprintf(path, sizeof(path), "/bin/%s", s->scheduler);
+	ret = control_sched_start(&s->control, argv, SCHED_TIMEOUT_NS, &reply, err);
+	control_reply_free(&reply);
+	if (ret == -EOPNOTSUPP) {
+		err->kind = ERRMSG_HOST;
+		errmsg_prefix(err, "the guest's kernel needs CONFIG_SCHED_CLASS_EXT=y and CONFIG_DEBUG_INFO_BTF=y (see the suite's config)");
+	}
+	return ret;
+}
+
+static void print_kernel(const struct session *s, const char *path)
+{
+	const struct ktstr_vm_result *result = ktstr_vm_result(s->vm);
+	char spec[TOPOLOGY_STR_SIZE];
+
+	ksft_print_msg("topology %s, scheduler %s, kernel %s (%s %s, %llu KiB), agent ready after %llu ms\n",
+		       topology_format(&s->topo, spec), s->scheduler,
+		       s->control.hello.release, result->image, path,
+		       (unsigned long long)result->image_size >> 10,
+		       (unsigned long long)s->ready_ns / NSEC_PER_MSEC);
+}
+
+int session_start(struct session *s, const struct session_config *cfg, struct errmsg *err)
+{
+	struct ktstr_vm_config vm_cfg = {
+		.memory = cfg->memory,
+		.vendor = cfg->vendor,
+		.cmdline = getenv(ENV_CMDLINE),
+	};
+	char scheduler[PATH_MAX], kernel[PATH_MAX];
+	u64 start = clock_ns();
+	struct initramfs ir;
+	int ret;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(scheduler, sizeof(scheduler), "%s", cfg->scheduler ?: "EEVDF");
+	snprintf(s->scheduler, sizeof(s->scheduler), "%s", basename(scheduler));
+	ret = topology_parse(cfg->topology, &s->topo, err) ?:
+	      session_kernel(kernel, err) ?:
+	      session_initramfs(&ir, cfg, err);
+	if (ret)
+		return ret;
+
+	vm_cfg.topo = s->topo;
+	vm_cfg.kernel = kernel;
+	if (!vm_cfg.memory)
+		vm_cfg.memory = session_memory(&s->topo);
+	ret = boot(s, &vm_cfg, &ir, err);
+	initramfs_destroy(&ir);
+	if (ret)
+		return ret;
+
+	control_init(&s->control, &control_ops, s->vm, ANSWER_TIMEOUT_NS);
+	ret = control_wait_hello(&s->control, BOOT_TIMEOUT_NS +
+				 topology_cpus(&s->topo) * BOOT_TIMEOUT_CPU_NS, err);
+	if (ret) {
+		errmsg_prefix(err, "booting %s", kernel);
+		goto failed;
+	}
+	s->ready_ns = clock_ns() - start;
+	print_kernel(s, kernel);
+	if (cfg->scheduler)
+		ret = start_scheduler(s, err);
+	if (!ret)
+		return 0;
+	if (err->kind == ERRMSG_HOST) {
+		session_end(s);
+		return ret;
+	}
+
+failed:
+	session_print(s);
+	session_end(s);
+	return ret;
+}
+
+static void print_console(const struct ktstr_vm_result *result)
+{
+	const char *end = result->console + result->console_len, *start = end;
+	int lines = 0;
+
+	while (start > result->console && lines <= CONSOLE_TAIL_LINES)
+		lines += *--start == '\n';
+	if (*start == '\n')
+		start++;
+	ksft_print_msg("console, last lines of %zu bytes:\n", result->console_len);
+	while (start < end) {
+		int len = strcspn(start, "\n");
+
+		ksft_print_msg("| %.*s\n", len, start);
+		start += len + 1;
+	}
+}
+
+static void print_registers(const struct ktstr_vm_result *result)
+{
+	unsigned int i;
+
+	for (i = 0; i < result->nr_vcpus; i++) {
+		const struct ktstr_vcpu_state *v = &result->vcpus[i];
+
+		if (!v->valid)
+			continue;
+		ksft_print_msg("CPU %u: rip %llx rsp %llx rflags %llx rax %llx rbx %llx rcx %llx rdx %llx cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n",
+			       i, v->regs.rip, v->regs.rsp, v->regs.rflags,
+			       v->regs.rax, v->regs.rbx, v->regs.rcx, v->regs.rdx,
+			       v->sregs.cr0, v->sregs.cr2, v->sregs.cr3, v->sregs.cr4,
+			       v->sregs.efer);
+	}
+}
+
+void session_print(struct session *s)
+{
+	const struct ktstr_vm_result *result = ktstr_vm_result(s->vm);
+
+	ktstr_vm_stop(s->vm, KTSTR_VM_TIMEOUT, "the guest did not end by itself");
+	ksft_print_msg("guest: %s: %s\n", ktstr_vm_state_name(result->state), result->reason);
+	print_console(result);
+	print_registers(result);
+}
+
+void session_end(struct session *s)
+{
+	/* An orderly shutdown would tell nothing more, and takes seconds. */
+	control_destroy(&s->control);
+	ktstr_vm_destroy(s->vm);
+	s->vm = NULL;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A guest for one test: the kernel that was built, the agent, a scheduler and
+ * other programs in an initramfs, a VM, and the conversation with the agent.
+ */
+#ifndef KTSTR_SESSION_H
+#define KTSTR_SESSION_H
+
+#include <linux/types.h>
+#include <limits.h>
+#include <stddef.h>
+
+#include "control.h"
+#include "errmsg.h"
+#include "initramfs.h"
+#include "ktstr_vmm.h"
+#include "topology.h"
+
+#define SESSION_MAX_PROGRAMS	8
+
+/* Environment: what anybody may set to try their own */
+#define ENV_TOPOLOGY	"KTSTR_TOPOLOGY"
+#define ENV_SCHEDULER	"KTSTR_SCHEDULER"
+#define ENV_KERNEL	"KTSTR_KERNEL"
+#define ENV_CMDLINE	"KTSTR_CMDLINE"
+
+/**
+ * struct session_config - what a test needs
+ * @topology: as topology_parse() reads it
+ * @vendor: whose CPUID leaves
+ * @memory: guest RAM in bytes; 0 for what the topology's size suggests
+ * @scheduler: a BPF scheduler that is started before the test: the name of one
+ *	that was built with the suite, or a path; NULL for the kernel's own
+ * @programs: host programs to take along, searched in PATH, as /bin/NAME
+ */
+struct session_config {
+	const char *topology;
+	enum cpuid_vendor vendor;
+	u64 memory;
+	const char *scheduler;
+	const char *programs[SESSION_MAX_PROGRAMS];
+};
+
+/**
+ * struct session - a guest for one test
+ * @topo: its topology
+ * @scheduler: name of the scheduler's program, or "EEVDF"
+ * @control: the conversation with its agent
+ * @vm: the VM
+ * @ready_ns: time from session_start()'s beginning until the agent was ready
+ */
+struct session {
+	struct topology topo;
+	char scheduler[NAME_MAX + 1];
+	struct control control;
+	struct ktstr_vm *vm;
+	u64 ready_ns;
+};
+
+/**
+ * session_start() - build and boot the guest, start the scheduler
+ * @s: the session; to be given to session_end() if this succeeded
+ * @cfg: see struct session_config
+ * @err: what failed; the guest's console has been printed then
+ *
+ * Prints diagnostic lines about topology, scheduler and kernel.
+ *
+ * Return: 0 or a negative errno. ERRMSG_HOST means that this host cannot run
+ * the test, or that the guest's kernel was built without what it needs.
+ */
+int session_start(struct session *s, const struct session_config *cfg,
+		  struct errmsg *err);
+
+/**
+ * session_end() - end the guest and give everything back
+ * @s: a started session
+ */
+void session_end(struct session *s);
+
+/**
+ * session_print() - show how the guest ended, its console and its registers
+ * @s: a started session; stops the guest
+ */
+void session_print(struct session *s);
+
+/**
+ * session_initramfs() - what the guest of a test gets as its root
+ * @ir: initialised here; to be given to initramfs_destroy()
+ * @cfg: see struct session_config
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int session_initramfs(struct initramfs *ir, const struct session_config *cfg,
+		      struct errmsg *err);
+
+/**
+ * session_kernel() - find the kernel to boot
+ * @path: PATH_MAX bytes
+ * @err: where it was looked for
+ *
+ * $KTSTR_KERNEL, or the vmlinux or bzImage of the tree that this program was
+ * built in: the nearest directory above the program that has one.
+ *
+ * Return: 0 or -ENOENT.
+ */
+int session_kernel(char *path, struct errmsg *err);
+
+/**
+ * session_memory() - guest RAM for a topology, in bytes
+ * @topo: a topology
+ */
+u64 session_memory(const struct topology *topo);
+
+#endif /* KTSTR_SESSION_H */
