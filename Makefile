@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0
+# In a kernel tree this is a kselftest; see Documentation/dev-tools/kselftest.rst.
+# Anywhere else it is the front door only: "make help" says what there is.
+
+.PHONY: help run check bench
+
+ifeq ($(wildcard ../../lib.mk),)
+.DEFAULT_GOAL := help
+.PHONY: clean
+# Nothing is ever built in a clone outside of a tree.
+clean:
+	@echo "nothing to clean here; the cache of \"make run\" is $${KTSTR_CACHE:-~/.cache/ktstr}"
+else
+
+# The guests are x86 ones: elsewhere there is nothing to build or run.
+ARCH ?= $(shell uname -m)
+ifneq ($(filter x86 x86_64,$(ARCH)),)
+
+SCENARIOS := $(patsubst scenarios/%.c,%,$(wildcard scenarios/topology.c scenarios/basic.c))
+UNITS := $(patsubst unit/%_test.c,unit_%,$(wildcard unit/*_test.c))
+BENCHES := $(patsubst bench/%.c,bench_%,$(wildcard bench/*.c))
+
+# What the schedulers are compiled against: the kernel that will run them.
+VMLINUX_BTF ?= $(abspath $(firstword $(wildcard $(if $(O),$(O)/vmlinux) \
+		$(if $(KBUILD_OUTPUT),$(KBUILD_OUTPUT)/vmlinux) ../../../../../vmlinux)))
+
+# clang 16 is the first that compiles sched_ext programs.
+BPF_CLANG := $(shell for c in $(CLANG) $(if $(filter -%,$(LLVM)),clang$(LLVM)) \
+		$(if $(filter %/,$(LLVM)),$(LLVM)clang) clang \
+		$$(seq -f 'clang-%.0f' 40 -1 16); do \
+	v=$$($$c -dM -E - </dev/null 2>/dev/null | sed -n 's/.*__clang_major__ //p'); \
+	if [ "$${v:-0}" -ge 16 ]; then echo $$c; break; fi; done)
+
+ifeq ($(BPF_CLANG),)
+NO_SCX := no clang of version 16 or later
+else ifeq ($(wildcard $(VMLINUX_BTF)),)
+NO_SCX := no vmlinux: build the kernel first, or set VMLINUX_BTF
+else ifeq ($(shell grep -q sched_ext_ops $(VMLINUX_BTF) && echo y),)
+NO_SCX := $(VMLINUX_BTF) is without CONFIG_SCHED_CLASS_EXT or CONFIG_DEBUG_INFO_BTF
+endif
+
+TEST_GEN_PROGS := $(SCENARIOS) $(UNITS)
+TEST_GEN_PROGS_EXTENDED := $(BENCHES)
+TEST_GEN_FILES := $(if $(wildcard guest/agent.c),ktstr_agent) \
+		  $(if $(wildcard guest/host_init.c),ktstr_host_init) \
+		  $(if $(wildcard tools/ktstr_host_run.c),ktstr_emulated) \
+		  $(notdir $(wildcard tools/emulated-host.sh)) \
+		  $(if $(NO_SCX),,scx_simple)
+endif
+
+# SAN=1: the same with ASan and UBSan, beside the normal build.
+ifeq ($(SAN),1)
+OUTPUT ?= $(CURDIR)
+override OUTPUT := $(OUTPUT)/san
+endif
+
+# topology.c is a module, scenarios/topology.c the program: lib.mk cannot guess.
+OVERRIDE_TARGETS := 1
+.SUFFIXES:
+include ../../lib.mk
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+AR ?= ar
+OBJ := $(OUTPUT)/obj
+TOOLS := $(top_srcdir)/tools
+EXTRA_CLEAN := $(OBJ) $(OUTPUT)/san $(OUTPUT)/scx_simple
+
+# Built where tools/sched_ext looks for it, so that it is built once.
+SCX_BUILD := $(OBJ)/scx/build
+LIBBPF := $(SCX_BUILD)/obj/libbpf/libbpf.a
+
+# The headers that "make headers" makes come first; what it has not made (it is
+# a step that one forgets) comes from the copies in tools/.
+CFLAGS += -std=gnu11 -O2 -g -pthread -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
+	  -I. -I$(TOOLS)/include $(KHDR_INCLUDES) \
+	  -isystem $(TOOLS)/include/uapi -isystem $(TOOLS)/arch/x86/include/uapi \
+	  -isystem $(TOOLS)/testing/selftests -isystem $(SCX_BUILD)/include
+# What "make check" builds in several ways, each in an OUTPUT of its own.
+.PHONY: programs
+programs: $(TEST_GEN_PROGS) $(TEST_GEN_PROGS_EXTENDED) \
+	  $(filter-out $(OUTPUT)/scx_simple,$(TEST_GEN_FILES))
+
+# TEST() declares what few tests use, and clang sees through the macro.
+$(OBJ)/unit/%.o $(OBJ)/scenarios/%.o: CFLAGS += -Wno-unused-parameter
+ifeq ($(SAN),1)
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+LDLIBS := -llz4 -lnuma -lelf -lz -lpthread
+
+LIBKTSTR := $(OBJ)/libktstr.a
+LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c))
+# Shared by all scenario programs.
+SCENARIO_OBJS := $(patsubst %.c,$(OBJ)/%.o,\
+		   $(filter-out $(SCENARIOS:%=scenarios/%.c),$(wildcard scenarios/*.c)))
+# The guest's PID 1 has no libraries to find; of the modules it shares the protocol.
+AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,$(wildcard wire.c) \
+		$(filter-out guest/host_init.c,$(wildcard guest/*.c)))
+HOST_INIT_OBJS := $(OBJ)/static/guest/host_init.o
+
+$(SCENARIOS:%=$(OUTPUT)/%): $(OUTPUT)/%: $(OBJ)/scenarios/%.o $(SCENARIO_OBJS)
+$(UNITS:%=$(OUTPUT)/%): $(OUTPUT)/unit_%: $(OBJ)/unit/%_test.o
+$(BENCHES:%=$(OUTPUT)/%): $(OUTPUT)/bench_%: $(OBJ)/bench/%.o
+$(OUTPUT)/ktstr_emulated: $(OBJ)/tools/ktstr_host_run.o
+
+DYNAMIC_PROGS := $(addprefix $(OUTPUT)/,$(SCENARIOS) $(UNITS) $(BENCHES) ktstr_emulated)
+$(DYNAMIC_PROGS): $(LIBKTSTR) $(LIBBPF)
+	$(call msg,LINK,,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIBKTSTR) $(LIBBPF) \
+		$(LDLIBS) -o $@
+
+$(OUTPUT)/ktstr_agent: $(AGENT_OBJS)
+$(OUTPUT)/ktstr_host_init: $(HOST_INIT_OBJS)
+$(OUTPUT)/ktstr_agent $(OUTPUT)/ktstr_host_init:
+	$(call msg,LINK,static,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static $^ -o $@
+
+$(OUTPUT)/%.sh: tools/%.sh
+	$(call msg,COPY,,$@)
+	$(Q)install -D -m 755 $< $@
+
+# A module that was removed must leave the archive, too: it is made anew.
+$(LIBKTSTR): $(LIB_OBJS) $(OBJ)/.sources
+	$(call msg,AR,,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJS)
+
+$(OBJ)/static/%.o: %.c $(OBJ)/.flags | $(OBJ)/.checked
+	$(call msg,CC,static,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(OBJ)/%.o: %.c $(OBJ)/.flags | $(OBJ)/.checked $(LIBBPF)
+	$(call msg,CC,,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(SAN_FLAGS) -MMD -MP -c $< -o $@
+
+-include $(wildcard $(addprefix $(OBJ)/,*.d */*.d static/*.d static/*/*.d))
+
+# The tree's own makefiles must not take our command line's variables for theirs.
+MAKEOVERRIDES =
+
+$(LIBBPF): $(wildcard $(TOOLS)/lib/bpf/*.[ch] $(TOOLS)/lib/bpf/Makefile) \
+	   $(TOOLS)/include/uapi/linux/bpf.h | $(OBJ)/.checked
+	$(call msg,MAKE,,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(MAKE) -s -C $(TOOLS)/lib/bpf OUTPUT=$(@D)/ O= CC="$(CC)" EXTRA_CFLAGS='-g -O2 -fPIC' \
+		DESTDIR=$(SCX_BUILD) prefix= $@ install_headers
+
+$(OUTPUT)/scx_simple: $(wildcard $(TOOLS)/sched_ext/scx_simple* $(TOOLS)/sched_ext/include/scx/*) \
+		      $(VMLINUX_BTF) $(LIBBPF)
+	$(call msg,MAKE,,$@)
+	$(Q)$(MAKE) -s -C $(TOOLS)/sched_ext O=$(OBJ)/scx CLANG=$(BPF_CLANG) \
+		VMLINUX_BTF=$(abspath $(VMLINUX_BTF)) scx_simple
+	$(Q)install $(SCX_BUILD)/bin/scx_simple $@
+
+ifneq ($(NO_SCX),)
+all: no_scx
+.PHONY: no_scx
+no_scx:
+	@echo "ktstr: NOTE: scx_simple is not built, its tests will SKIP: $(NO_SCX)"
+endif
+
+# Files whose time stamp says when their one line last changed.
+$(OBJ)/.flags: LINE = $(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS)
+$(OBJ)/.sources: LINE = $(LIB_OBJS)
+$(OBJ)/.flags $(OBJ)/.sources: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(LINE)' | cmp -s - $@ || printf '%s\n' '$(LINE)' >$@
+
+# Say once, and by its package, what would otherwise be an obscure error later.
+NEEDED := lz4.h:liblz4-dev:lz4-devel numa.h:libnuma-dev:numactl-devel \
+	  gelf.h:libelf-dev:elfutils-libelf-devel zlib.h:zlib1g-dev:zlib-devel
+$(OBJ)/.checked:
+	@mkdir -p $(@D)
+	@bad=0; for need in $(NEEDED); do \
+		hdr=$${need%%:*}; pkgs=$${need#*:}; \
+		echo "#include <$$hdr>" | $(CC) -E -x c - >/dev/null 2>&1 && continue; \
+		echo "ktstr: <$$hdr> is missing: install $${pkgs%%:*} (Debian)" \
+		     "or $${pkgs#*:} (Fedora)" >&2; bad=1; \
+	done; \
+	echo 'int main(void) { return 0; }' | \
+	$(CC) -static -x c - -o $@ 2>/dev/null || { \
+		echo "ktstr: cannot link statically: install libc6-dev (Debian)" \
+		     "or glibc-static (Fedora)" >&2; bad=1; \
+	}; exit $$bad
+
+.PHONY: FORCE
+FORCE:
+endif # in a kernel tree
+
+help:
+	@echo "ktstr: boots a kernel in guests of exact topologies and judges its schedulers."
+	@echo
+	@echo "  make run             build a kernel and the suite, and run the suite"
+	@echo "  make run KDIR=DIR    the same in the kernel tree DIR"
+	@echo "  make check           every test that there is, unit tests included"
+	@echo "  make bench           boot time, set-up time and memory, against peers"
+	@echo
+	@echo "KTSTR_CACHE (~/.cache/ktstr) is where trees and builds are kept. In a kernel tree:"
+	@echo "  make -C tools/testing/selftests TARGETS=sched_ext/ktstr run_tests"
+
+run check bench:
+	@tools/run.sh $@

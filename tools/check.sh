@@ -1,0 +1,214 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every test there is, for "make check", which has built the suite by now and
+# says where: KTSTR_TREE, KTSTR_BUILD (the kernel's objects), KTSTR_DIR (this
+# directory in the tree), KTSTR_PROGRAMS (the suite's output). Each test is one
+# line of KTAP; the last line here counts them all.
+
+set -u
+: "${KTSTR_TREE:?is set by make check}" "${KTSTR_BUILD:?}" "${KTSTR_DIR:?}" "${KTSTR_PROGRAMS:?}"
+
+cd "$KTSTR_DIR" || exit
+export KTSTR_TREE KTSTR_BUILD KTSTR_DIR KTSTR_PROGRAMS
+logs=$KTSTR_PROGRAMS/obj/check
+mkdir -p "$logs" && rm -f "$logs"/*.log "$logs"/*.status || exit
+timeout=$(sed -n 's/^timeout=//p' settings)
+passed=0
+failed=0
+skipped=0
+
+# --- single checks, each of which speaks KTAP ------------------------------
+
+# ktap NAME COMMAND...: one test, which fails with all that the command says.
+ktap()
+{
+	local name=$1 out
+
+	shift
+	n=$((n + 1))
+	if out=$("$@" 2>&1); then
+		echo "ok $n $name"
+	else
+		printf '%s\n' "$out" | sed 's/^/# /'
+		echo "not ok $n $name"
+	fi
+}
+
+plan()
+{
+	n=0
+	echo "TAP version 13"
+	echo "1..$1"
+}
+
+list()
+{
+	find . \( -path ./obj -o -path ./san -o -path ./.git \) -prune -o -type f "$@" -print | sort
+}
+
+checkpatch()
+{
+	local files file
+
+	mapfile -t files < <(list -name '*.[ch]')
+	plan ${#files[@]}
+	for file in "${files[@]}"; do
+		ktap "checkpatch $file" "$KTSTR_TREE/scripts/checkpatch.pl" --root="$KTSTR_TREE" \
+			--strict --terse --no-summary -f "$file"
+	done
+}
+
+scripts()
+{
+	local files file
+
+	mapfile -t files < <(list \( -name '*.sh' -o -path './.ci/run' \))
+	plan ${#files[@]}
+	for file in "${files[@]}"; do
+		if command -v shellcheck >/dev/null; then
+			ktap "shellcheck $file" shellcheck "$file"
+		else
+			n=$((n + 1))
+			echo "ok $n shellcheck $file # SKIP shellcheck is not installed"
+		fi
+	done
+}
+
+# build KIND VARIABLE...: everything with warnings as errors.
+build()
+{
+	local kind=$1
+
+	shift
+	plan 1
+	ktap "build $kind" make -C "$KTSTR_DIR" -j2 -s OUTPUT="$KTSTR_PROGRAMS/obj/check-$kind" \
+		KHDR_INCLUDES="-isystem $KTSTR_BUILD/usr/include" \
+		SCX_BUILD="$KTSTR_PROGRAMS/obj/scx/build" WERROR=1 "$@" programs
+}
+
+clang_build()
+{
+	local clang
+
+	for clang in clang $(seq -f 'clang-%.0f' 40 -1 16); do
+		if "$clang" -dM -E - </dev/null 2>/dev/null | grep -qE '__clang_major__ (1[6-9]|[2-9].)'; then
+			build clang LLVM="${clang#clang}" CC="$clang"
+			return
+		fi
+	done
+	plan 1
+	echo "ok 1 build clang # SKIP no clang of version 16 or later"
+}
+
+program()
+{
+	cd "$(dirname "$1")" && exec timeout "$timeout" "./$(basename "$1")"
+}
+
+# --- running them, several at a time, told in order ------------------------
+
+# start NAME COMMAND...
+start()
+{
+	local name=$1
+
+	shift
+	names+=("$name")
+	while [ "$(jobs -rp | wc -l)" -ge "$slots" ]; do
+		wait -n
+	done
+	{
+		"$@"
+		echo $? >"$logs/$name.status"
+	} >"$logs/$name.log" 2>&1 &
+}
+
+# Count NAME's results; one that ended early is one failure more.
+count()
+{
+	local log=$logs/$1.log status pass fail skip plan died=
+
+	status=$(cat "$logs/$1.status")
+	read -r pass fail skip plan < <(awk '
+		/^1\.\.[0-9]/		{ plan = substr($1, 4) }
+		/^ok .*# SKIP/		{ skip++; next }
+		/^ok /			{ pass++ }
+		/^not ok /		{ fail++ }
+		END { print pass + 0, fail + 0, skip + 0, plan == "" ? -1 : plan }' "$log")
+	if [ "$status" = 4 ] && [ $((pass + fail + skip)) -eq 0 ]; then
+		skip=1
+	elif [ "$status" = 124 ]; then
+		died="ran into its timeout of $timeout s"
+	elif [ "$plan" -lt 0 ] || [ $((pass + fail + skip)) -lt "$plan" ]; then
+		died="ended with status $status after $((pass + fail + skip)) of its tests"
+	elif [ "$status" != 0 ] && [ "$fail" -eq 0 ]; then
+		died="ended with status $status though no test failed"
+	fi
+	if [ -n "$died" ]; then
+		echo "not ok $1 $died" >>"$log"
+		fail=$((fail + 1))
+	fi
+	passed=$((passed + pass))
+	failed=$((failed + fail))
+	skipped=$((skipped + skip))
+	case $fail,$1 in
+	0,topology | 0,basic)
+		grep -vE '^# +(RUN|OK) ' "$log" ;;
+	0,*)
+		grep -E '^ok .*# SKIP' "$log" ;;
+	*)
+		cat "$log" ;;
+	esac
+	echo "$1: $pass passed, $fail failed, $skip skipped ($SECONDS s; $log)"
+}
+
+finish()
+{
+	local name last=$SECONDS
+
+	for name in "${names[@]}"; do
+		until [ -e "$logs/$name.status" ]; do
+			sleep 0.1
+			if [ $((SECONDS - last)) -ge 10 ]; then
+				last=$SECONDS
+				echo "... $SECONDS s, $name:" \
+				     "$(grep -cE '^(not )?ok ' "$logs/$name.log") results so far"
+			fi
+		done
+		count "$name"
+	done
+	names=()
+}
+
+names=()
+slots=$(nproc)
+start build-gcc build gcc
+start build-clang clang_build
+start build-sanitizers build sanitizers SAN_FLAGS="-fsanitize=address,undefined \
+-fno-sanitize-recover=all -fno-omit-frame-pointer"
+start checkpatch checkpatch
+start scripts scripts
+finish
+
+for unit in unit/*_test.sh; do
+	[ ! -e "$unit" ] || start "$(basename "$unit" .sh)" program "$KTSTR_DIR/$unit"
+done
+for unit in unit/*_test.c; do
+	name=unit_$(basename "$unit" _test.c)
+	start "$name" program "$KTSTR_PROGRAMS/$name"
+	start "$name-sanitized" program "$KTSTR_PROGRAMS/obj/check-sanitizers/$name"
+done
+finish
+
+# Each emulated host has one CPU; guests that run for real need all there are.
+if [ "${KTSTR_HOST:-}" = native ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then
+	slots=1
+fi
+for name in topology basic; do
+	[ ! -e "scenarios/$name.c" ] || start "$name" program "$KTSTR_PROGRAMS/$name"
+done
+finish
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
