@@ -16,7 +16,9 @@ else
 ARCH ?= $(shell uname -m)
 ifneq ($(filter x86 x86_64,$(ARCH)),)
 
-SCENARIOS := $(patsubst scenarios/%.c,%,$(wildcard scenarios/topology.c scenarios/basic.c))
+# Topology first: what it checks is what the others build on.
+SCENARIOS := $(patsubst scenarios/%.c,%,$(wildcard scenarios/topology.c) \
+	       $(filter-out scenarios/topology.c,$(wildcard scenarios/*.c)))
 UNITS := $(patsubst unit/%_test.c,unit_%,$(wildcard unit/*_test.c))
 BENCHES := $(patsubst bench/%.c,bench_%,$(wildcard bench/*.c))
 
@@ -91,15 +93,12 @@ LDLIBS := -llz4 -lnuma -lelf -lz -lpthread
 
 LIBKTSTR := $(OBJ)/libktstr.a
 LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c))
-# Shared by all scenario programs.
-SCENARIO_OBJS := $(patsubst %.c,$(OBJ)/%.o,\
-		   $(filter-out $(SCENARIOS:%=scenarios/%.c),$(wildcard scenarios/*.c)))
 # The guest's PID 1 has no libraries to find; of the modules it shares the protocol.
 AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,$(wildcard wire.c) \
 		$(filter-out guest/host_init.c,$(wildcard guest/*.c)))
 HOST_INIT_OBJS := $(OBJ)/static/guest/host_init.o
 
-$(SCENARIOS:%=$(OUTPUT)/%): $(OUTPUT)/%: $(OBJ)/scenarios/%.o $(SCENARIO_OBJS)
+$(SCENARIOS:%=$(OUTPUT)/%): $(OUTPUT)/%: $(OBJ)/scenarios/%.o
 $(UNITS:%=$(OUTPUT)/%): $(OUTPUT)/unit_%: $(OBJ)/unit/%_test.o
 $(BENCHES:%=$(OUTPUT)/%): $(OUTPUT)/bench_%: $(OBJ)/bench/%.o
 $(OUTPUT)/ktstr_emulated: $(OBJ)/tools/ktstr_host_run.o

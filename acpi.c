@@ -166,7 +166,7 @@ static void table_end(struct out *out, size_t start)
 /*
  * AML: an object with a PkgLength is begun and ended. The length is always the
  * two byte form, four bits and eight (20.2.4), so that it can be filled in later;
- * its 4095 bytes are twice of what all 32 devices take.
+ * its 4095 bytes are far more than all 32 devices take.
  */
 static size_t aml_begin(struct out *out)
 {

@@ -6,7 +6,7 @@
 #include <gelf.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
-#include <stdbool.h>
+#include <linux/sizes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +20,7 @@
 /* boot.rst, "The Real-Mode Kernel Header" */
 #define SETUP_HEADER		0x1f1
 #define SETUP_HEADER_LEN	0x201		/* a byte: from 0x202 on */
+#define SETUP_MAGIC_OFFSET	0x202
 #define SETUP_HEADER_END	0x268		/* with protocol 2.12 */
 #define SETUP_MAGIC		0x53726448	/* "HdrS" */
 #define SETUP_BOOT_FLAG		0xaa55
@@ -56,6 +57,12 @@
 #define PTE_PRESENT_WRITE	0x3ULL
 #define PDE_2M			0x80ULL
 
+/* What RAM to ask for, in MiB: it is dealt to nodes in huge pages. */
+static u64 enough_mib(u64 bytes)
+{
+	return (bytes + SZ_2M - 1) / SZ_2M * 2;
+}
+
 static int image_error(struct errmsg *err, int errnum, const char *path,
 		       const char *what)
 {
@@ -64,21 +71,24 @@ static int image_error(struct errmsg *err, int errnum, const char *path,
 			  path, what);
 }
 
-/* Read exactly @len bytes of the file into guest RAM at @gpa. */
+/* All of the kernel is to lie in the first node's RAM below the gap. */
+static int check_room(const struct numa_mem *mem, const char *path, u64 end,
+		      struct errmsg *err)
+{
+	if (numa_mem_ptr(mem, MAP_HIGH_RAM, end - MAP_HIGH_RAM))
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, ENOMEM,
+			  "kernel image %s: needs %llu MiB in the first node, which has %llu MiB; give the guest more memory",
+			  path, (unsigned long long)enough_mib(end),
+			  (unsigned long long)(mem->regions[0].size >> 20));
+}
+
+/* Read exactly @len bytes of the file to @gpa, which check_room() has checked. */
 static int read_to_guest(const struct numa_mem *mem, int fd, const char *path,
-			 u64 offset, u64 gpa, u64 len,
-			 struct errmsg *err)
+			 u64 offset, u64 gpa, u64 len, struct errmsg *err)
 {
 	char *dst = numa_mem_ptr(mem, gpa, len);
 	u64 done = 0;
-
-	if (gpa < MAP_HIGH_RAM)
-		return image_error(err, ENOEXEC, path, "a segment below 1 MiB");
-	if (!dst)
-		return errmsg_set(err, ERRMSG_INPUT, ENOMEM,
-				  "kernel image %s: %llu bytes at %#llx do not fit in the first node's %llu MiB; give the guest more memory",
-				  path, (unsigned long long)len, (unsigned long long)gpa,
-				  (unsigned long long)(mem->regions[0].size >> 20));
 
 	while (done < len) {
 		ssize_t n = pread(fd, dst + done, len - done, offset + done);
@@ -95,26 +105,29 @@ static int read_to_guest(const struct numa_mem *mem, int fd, const char *path,
 	return 0;
 }
 
-/* The release and the build, from the banner that /proc/version shows */
+/*
+ * The release and the build, from the banner that /proc/version shows: the last
+ * one. One before that is replaced when the kernel is linked, and lacks the build.
+ */
 static void banner_version(const char *text, size_t len, char *version, size_t size)
 {
 	static const char banner[] = "Linux version ";
-	const char *start, *end;
+	const char *start, *limit = text + len, *end;
 
-	start = memmem(text, len, banner, sizeof(banner) - 1);
-	if (!start)
-		return;
-	start += sizeof(banner) - 1;
-	end = memchr(start, '\n', text + len - start);
-	if (!end || (size_t)(end - start) >= size)
-		return;
-	memcpy(version, start, end - start);
-	version[end - start] = '\0';
+	while ((start = memmem(text, limit - text, banner, sizeof(banner) - 1))) {
+		start += sizeof(banner) - 1;
+		text = start;
+		end = memchr(start, '\n', limit - start);
+		if (!end || (size_t)(end - start) >= size)
+			continue;
+		memcpy(version, start, end - start);
+		version[end - start] = '\0';
+	}
 }
 
 /* linux_banner lies in .rodata; the rest of the image need not be searched. */
 static void find_version(const struct numa_mem *mem, Elf *elf, const GElf_Phdr *text,
-			struct boot_image *image)
+			 struct boot_image *image)
 {
 	Elf_Scn *scn = NULL;
 	size_t strndx;
@@ -161,16 +174,12 @@ static int check_elf_header(const GElf_Ehdr *ehdr, u64 size, const char *path,
 	return 0;
 }
 
-static int load_segments(const struct numa_mem *mem, int fd, const char *path,
-			 u64 size, Elf *elf, u64 entry, struct boot_image *image,
-			 struct errmsg *err)
+/* Look at all segments before the first byte is loaded: image->end, and the text. */
+static int check_segments(const char *path, u64 size, Elf *elf, size_t nr, u64 entry,
+			  struct boot_image *image, GElf_Phdr *text, struct errmsg *err)
 {
-	size_t i, nr, loaded = 0;
-	GElf_Phdr phdr, text = {};
-	int ret;
-
-	if (elf_getphdrnum(elf, &nr))
-		return image_error(err, ENOEXEC, path, elf_errmsg(-1));
+	GElf_Phdr phdr;
+	size_t i;
 
 	for (i = 0; i < nr; i++) {
 		if (!gelf_getphdr(elf, i, &phdr))
@@ -178,7 +187,7 @@ static int load_segments(const struct numa_mem *mem, int fd, const char *path,
 		if (phdr.p_type != PT_LOAD)
 			continue;
 		/* The percpu segment has a small virtual address; the first has not. */
-		if (!loaded++ && phdr.p_vaddr < KERNEL_MAP)
+		if (!image->end && phdr.p_vaddr < KERNEL_MAP)
 			return image_error(err, ENOEXEC, path,
 					   "an ELF program, but no kernel");
 		if (phdr.p_filesz > phdr.p_memsz ||
@@ -186,23 +195,38 @@ static int load_segments(const struct numa_mem *mem, int fd, const char *path,
 			return image_error(err, ENOEXEC, path, "a malformed ELF segment");
 		if (phdr.p_offset > size || phdr.p_filesz > size - phdr.p_offset)
 			return image_error(err, ENOEXEC, path, "the file is truncated");
-
-		ret = read_to_guest(mem, fd, path, phdr.p_offset, phdr.p_paddr,
-				    phdr.p_filesz, err);
-		if (ret)
-			return ret;
-		image->loaded += phdr.p_filesz;
+		if (phdr.p_paddr < MAP_HIGH_RAM)
+			return image_error(err, ENOEXEC, path, "an ELF segment below 1 MiB");
 		image->end = max_t(u64, image->end, phdr.p_paddr + phdr.p_memsz);
 		if (entry >= phdr.p_paddr && entry - phdr.p_paddr < phdr.p_filesz)
-			text = phdr;
+			*text = phdr;
 	}
-	if (!text.p_filesz)
+	if (!text->p_filesz)
 		return image_error(err, ENOEXEC, path, "its entry point is in no segment");
-	/* .bss is RAM that nothing else may be put into. */
-	if (!numa_mem_ptr(mem, MAP_HIGH_RAM, image->end - MAP_HIGH_RAM))
-		return errmsg_set(err, ERRMSG_INPUT, ENOMEM,
-				  "kernel image %s: needs %llu MiB from the first node; give the guest more memory",
-				  path, (unsigned long long)(image->end >> 20) + 1);
+	return 0;
+}
+
+static int load_segments(const struct numa_mem *mem, int fd, const char *path,
+			 u64 size, Elf *elf, u64 entry, struct boot_image *image,
+			 struct errmsg *err)
+{
+	GElf_Phdr phdr, text = {};
+	size_t i, nr;
+	int ret;
+
+	if (elf_getphdrnum(elf, &nr))
+		return image_error(err, ENOEXEC, path, elf_errmsg(-1));
+	ret = check_segments(path, size, elf, nr, entry, image, &text, err) ?:
+	      check_room(mem, path, image->end, err);
+	for (i = 0; i < nr && !ret; i++) {
+		if (!gelf_getphdr(elf, i, &phdr) || phdr.p_type != PT_LOAD)
+			continue;
+		ret = read_to_guest(mem, fd, path, phdr.p_offset, phdr.p_paddr,
+				    phdr.p_filesz, err);
+		image->loaded += phdr.p_filesz;
+	}
+	if (ret)
+		return ret;
 
 	image->entry = entry;
 	find_version(mem, elf, &text, image);
@@ -266,19 +290,15 @@ static int load_bzimage(const struct numa_mem *mem, int fd, const char *path,
 	if (size < setup + hdr->syssize * 16ULL || !hdr->syssize)
 		return image_error(err, ENOEXEC, path, "the file is truncated");
 
-	image->loaded = size - setup;
-	ret = read_to_guest(mem, fd, path, setup, MAP_HIGH_RAM, image->loaded, err);
-	if (ret)
-		return ret;
-
 	start = max_t(u64, hdr->pref_address, MAP_HIGH_RAM);
 	if (start + hdr->init_size < start)
 		return image_error(err, ENOEXEC, path, "a malformed setup header");
+	image->loaded = size - setup;
 	image->end = max_t(u64, start + hdr->init_size, MAP_HIGH_RAM + image->loaded);
-	if (!numa_mem_ptr(mem, MAP_HIGH_RAM, image->end - MAP_HIGH_RAM))
-		return errmsg_set(err, ERRMSG_INPUT, ENOMEM,
-				  "kernel image %s: needs %llu MiB from the first node to unpack itself; give the guest more memory",
-				  path, (unsigned long long)(image->end >> 20) + 1);
+	ret = check_room(mem, path, image->end, err) ?:
+	      read_to_guest(mem, fd, path, setup, MAP_HIGH_RAM, image->loaded, err);
+	if (ret)
+		return ret;
 
 	image->entry = MAP_HIGH_RAM + ENTRY_64;
 	image->initramfs_max = hdr->initrd_addr_max;
@@ -308,8 +328,7 @@ static int identify(const struct numa_mem *mem, int fd, const char *path,
 
 	if (len >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG))
 		return load_elf(mem, fd, path, st.st_size, image, err);
-	if (len >= SETUP_HEADER_END && !memcmp(head + SETUP_HEADER + offsetof(struct setup_header, header),
-				    "HdrS", 4))
+	if (len >= SETUP_HEADER_END && !memcmp(head + SETUP_MAGIC_OFFSET, "HdrS", 4))
 		return load_bzimage(mem, fd, path, st.st_size, head, len, image, err);
 	if (!memcmp(head + ARM64_MAGIC_OFFSET, ARM64_MAGIC, 4))
 		return image_error(err, ENOEXEC, path, "built for another architecture (arm64)");
@@ -365,11 +384,13 @@ static int place_initramfs(const struct numa_mem *mem, const struct boot_config 
 
 	top = min_t(u64, low->gpa + low->size, cfg->image->initramfs_max + 1);
 	room = top > cfg->image->end ? top - cfg->image->end : 0;
-	if (cfg->initramfs_size + PAGE_SIZE > room)
+	if (room < PAGE_SIZE || cfg->initramfs_size > room - PAGE_SIZE)
 		return errmsg_set(err, ERRMSG_INPUT, ENOMEM,
-				  "initramfs of %zu KiB: only %llu KiB of the first node's %llu MiB are free beside the kernel; give the guest more memory",
+				  "initramfs of %zu KiB: only %llu KiB of the first node's %llu MiB are free beside the kernel; %llu MiB would be enough",
 				  cfg->initramfs_size >> 10, (unsigned long long)room >> 10,
-				  (unsigned long long)low->size >> 20);
+				  (unsigned long long)low->size >> 20,
+				  (unsigned long long)enough_mib(cfg->image->end + PAGE_SIZE +
+								 cfg->initramfs_size));
 
 	start = (top - cfg->initramfs_size) & ~(PAGE_SIZE - 1);
 	memcpy(numa_mem_ptr(mem, start, cfg->initramfs_size), cfg->initramfs,

@@ -15,10 +15,21 @@
 #define L1_ECX_VMX		BIT(5)
 #define L1_ECX_PDCM		BIT(15)
 #define L1_ECX_X2APIC		BIT(21)
+#define L1_ECX_FMA		BIT(12)
 #define L1_ECX_TSC_DEADLINE	BIT(24)
+#define L1_ECX_XSAVE		BIT(26)
+#define L1_ECX_OSXSAVE		BIT(27)
+#define L1_ECX_AVX		BIT(28)
+#define L1_ECX_F16C		BIT(29)
 #define L1_ECX_HYPERVISOR	BIT(31)
 #define L1_EDX_DS		BIT(21)
 #define L1_EDX_HTT		BIT(28)
+
+/* CPUID.7.0: what works on registers that only XSAVE saves */
+#define L7_EBX_AVX2		BIT(5)
+#define L7_ECX_PKU		BIT(3)
+#define L7_ECX_VAES		BIT(9)
+#define L7_ECX_VPCLMULQDQ	BIT(10)
 
 /* CPUID.80000001 (APM vol. 3, E.4.2) */
 #define X1_ECX_CMP_LEGACY	BIT(1)
@@ -245,6 +256,19 @@ static void set_features(struct leaves *leaves, const struct cpuid_config *cfg)
 		 X1_ECX_PERFCTR_LLC, false);
 }
 
+/* No XSAVE, so nothing that depends on it either */
+static void hide_xsave(struct leaves *leaves)
+{
+	struct kvm_cpuid_entry2 *leaf = get_plain(leaves, 1);
+
+	set_bits(&leaf->ecx, L1_ECX_XSAVE | L1_ECX_OSXSAVE | L1_ECX_AVX | L1_ECX_FMA |
+		 L1_ECX_F16C, false);
+	leaf = get_indexed(leaves, 7, 0);
+	set_bits(&leaf->ebx, L7_EBX_AVX2, false);
+	set_bits(&leaf->ecx, L7_ECX_PKU | L7_ECX_VAES | L7_ECX_VPCLMULQDQ, false);
+	drop_leaf(leaves->cpuid, 0xd);
+}
+
 static void drop_absent(struct kvm_cpuid2 *cpuid)
 {
 	drop_leaf(cpuid, 5);		/* MONITOR/MWAIT */
@@ -425,6 +449,8 @@ int cpuid_prepare(struct kvm_cpuid2 *cpuid, unsigned int max,
 	drop_absent(cpuid);
 	set_identity(&leaves, vendor, vendor != host);
 	set_features(&leaves, cfg);
+	if (cfg->no_xsave)
+		hide_xsave(&leaves);
 	if (vendor == CPUID_VENDOR_AMD)
 		set_amd(&leaves, cfg->topo);
 	else
@@ -466,4 +492,16 @@ void cpuid_set_cpu(struct kvm_cpuid2 *cpuid, const struct cpuid_config *cfg,
 			break;
 		}
 	}
+}
+
+bool cpuid_host_is_tcg(void)
+{
+	u32 eax = 0x40000000, ebx, ecx = 0, edx;
+	char signature[12];
+
+	asm volatile("cpuid" : "+a" (eax), "=b" (ebx), "+c" (ecx), "=d" (edx));
+	memcpy(signature, &ebx, 4);
+	memcpy(signature + 4, &ecx, 4);
+	memcpy(signature + 8, &edx, 4);
+	return !memcmp(signature, "TCGTCGTCGTCG", 12);
 }

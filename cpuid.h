@@ -32,6 +32,7 @@ enum cpuid_vendor {
  * @tsc_deadline: the host has KVM_CAP_TSC_DEADLINE_TIMER
  * @realtime: offer KVM_HINTS_REALTIME (every vCPU has a CPU of its own)
  * @ext_dest_id: offer KVM_FEATURE_MSI_EXT_DEST_ID (split irqchip only)
+ * @no_xsave: hide XSAVE and what depends on it; see cpuid_host_is_tcg()
  */
 struct cpuid_config {
 	const struct topology *topo;
@@ -39,6 +40,7 @@ struct cpuid_config {
 	bool tsc_deadline;
 	bool realtime;
 	bool ext_dest_id;
+	bool no_xsave;
 };
 
 /**
@@ -55,7 +57,7 @@ struct cpuid_config {
  *
  * A signature (family, model) is replaced where it does not fit the vendor, or
  * where Linux would guess the LLC from the model instead of reading the leaves
- * (AMD before family 0x17 model 0x30).
+ * (AMD before family 0x17 model 0x20).
  *
  * Counts that are wider than their field are cut to the largest value that the
  * field holds. Only leaf 0xb and 0x1f have room for every topology; a guest that
@@ -74,5 +76,13 @@ int cpuid_prepare(struct kvm_cpuid2 *cpuid, unsigned int max,
  */
 void cpuid_set_cpu(struct kvm_cpuid2 *cpuid, const struct cpuid_config *cfg,
 		   unsigned int cpu);
+
+/**
+ * cpuid_host_is_tcg() - is this host emulated by QEMU's TCG?
+ *
+ * Its SVM does not intercept XSETBV (seen with QEMU 7.2): KVM never learns which
+ * states its guest has enabled, and gives XCR0 its reset value at each entry.
+ */
+bool cpuid_host_is_tcg(void);
 
 #endif /* KTSTR_CPUID_H */

@@ -3,6 +3,7 @@
 #include <linux/kernel.h>
 #include <linux/kvm.h>
 #include <linux/sizes.h>
+#include <linux/virtio_mmio.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -42,14 +43,15 @@ static void uart_tx(void *ctx, u8 byte)
 {
 	struct devices *dev = ctx;
 	struct console_log *log = &dev->log;
+	bool text;
 
 	pthread_mutex_lock(&log->lock);
 	if (log->len == CONSOLE_LOG_SIZE)
 		log_make_room(log);
 	/* Text for people: what a terminal would obey is made harmless. */
+	text = byte == '\n' || byte == '\t' || (byte >= ' ' && byte < 0x7f);
 	if (byte != '\r')
-		log->text[log->len++] = byte == '\n' || byte == '\t' || (byte >= ' ' && byte < 0x7f) ?
-					byte : '?';
+		log->text[log->len++] = text ? byte : '?';
 	pthread_mutex_unlock(&log->lock);
 }
 

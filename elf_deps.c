@@ -550,19 +550,20 @@ static int add_dep(struct elf_deps *deps, char *host, char *guest,
 }
 
 /*
- * Puts the interpreter of a script into @line (SCRIPT_LINE_SIZE bytes).
+ * Puts the interpreter of a script into @line (SCRIPT_LINE_SIZE + 1 bytes). The
+ * line may end with the file, but not with what the kernel reads of it.
  * Return: 1, 0 if @host is no script, or a negative errno.
  */
 static int script_interpreter(const char *host, char *line, struct errmsg *err)
 {
+	char *name, *end;
 	ssize_t n;
-	char *end;
 	int fd;
 
 	fd = open(host, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return errmsg_set(err, ERRMSG_INPUT, errno, "opening program %s", host);
-	n = read(fd, line, SCRIPT_LINE_SIZE - 1);
+	n = read(fd, line, SCRIPT_LINE_SIZE);
 	if (n < 0)
 		n = errmsg_set(err, ERRMSG_INPUT, errno, "reading program %s", host);
 	close(fd);
@@ -570,14 +571,14 @@ static int script_interpreter(const char *host, char *line, struct errmsg *err)
 		return n < 0 ? n : 0;
 
 	line[n] = '\0';
-	n = 2 + strspn(line + 2, " \t");
-	end = line + n + strcspn(line + n, " \t\n");
-	if (line[n] != '/' || !*end)
+	name = line + 2 + strspn(line + 2, " \t");
+	end = name + strcspn(name, " \t\n");
+	if (*name != '/' || end == line + SCRIPT_LINE_SIZE)
 		return errmsg_set(err, ERRMSG_INPUT, ENOEXEC,
 				  "script %s: its first line names no absolute path of an interpreter",
 				  host);
 	*end = '\0';
-	memmove(line, line + n, end - line - n + 1);
+	memmove(line, name, end - name + 1);
 	return 1;
 }
 
@@ -585,7 +586,7 @@ static int script_interpreter(const char *host, char *line, struct errmsg *err)
 static int add_program(struct walk *walk, struct elf_deps *deps, const char *host,
 		       const char *guest, struct errmsg *err)
 {
-	char line[SCRIPT_LINE_SIZE], resolved[PATH_MAX];
+	char line[SCRIPT_LINE_SIZE + 1], resolved[PATH_MAX];
 	unsigned int depth = 0;
 	int ret;
 

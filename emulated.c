@@ -23,6 +23,7 @@
 #include "emulated_proto.h"
 #include "host.h"
 #include "initramfs.h"
+#include "own_path.h"
 
 #define QEMU			"qemu-system-x86_64"
 #define START_TIMEOUT_NS	(60 * NSEC_PER_SEC)
@@ -100,30 +101,6 @@ struct emulated {
 
 /* -- what is needed -------------------------------------------------------- */
 
-static int own_path(char *path, size_t size, struct errmsg *err)
-{
-	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-
-	if (n < 0)
-		return errmsg_set(err, ERRMSG_FAILED, errno, "readlink /proc/self/exe");
-	path[n] = '\0';
-	return 0;
-}
-
-static int beside_us(char *path, size_t size, const char *name, struct errmsg *err)
-{
-	char dir[PATH_MAX];
-	int ret;
-
-	ret = own_path(dir, sizeof(dir), err);
-	if (ret)
-		return ret;
-	*strrchr(dir, '/') = '\0';
-	if ((size_t)snprintf(path, size, "%s/%s", dir, name) >= size)
-		return errmsg_set(err, ERRMSG_FAILED, ENAMETOOLONG, "%s", path);
-	return 0;
-}
-
 static int find_image(struct emulated_config *cfg, struct errmsg *err)
 {
 	const char *dir = getenv("KTSTR_EMULATED_HOST");
@@ -147,7 +124,7 @@ static int find_image(struct emulated_config *cfg, struct errmsg *err)
 	if (!access(path, R_OK))
 		return 0;
 	ret = errno;
-	if (beside_us(script, sizeof(script), "emulated-host.sh", err) ||
+	if (own_path_beside(script, "emulated-host.sh", err) ||
 	    access(script, X_OK))
 		snprintf(script, sizeof(script), "tools/emulated-host.sh");
 	return errmsg_set(err, ERRMSG_HOST, ret,
@@ -157,7 +134,7 @@ static int find_image(struct emulated_config *cfg, struct errmsg *err)
 
 static int find_init(struct emulated_config *cfg, struct errmsg *err)
 {
-	int ret = beside_us(cfg->init, sizeof(cfg->init), "ktstr_host_init", err);
+	int ret = own_path_beside(cfg->init, "ktstr_host_init", err);
 
 	if (!ret && access(cfg->init, R_OK))
 		return errmsg_set(err, ERRMSG_HOST, errno,
@@ -667,8 +644,8 @@ static int explain(struct emulated *emu, int wstatus, int ret, struct errmsg *er
 {
 	if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == EXIT_NO_QEMU)
 		return errmsg_set(err, ERRMSG_HOST, ENOENT,
-				  "tests need the emulated host here and that needs " QEMU
-				  ": install qemu-system-x86 (Debian, Fedora: qemu-system-x86-core)");
+				  "%s is needed for the emulated host; install %s",
+				  QEMU, "qemu-system-x86 (Fedora: qemu-system-x86-core)");
 	while (emu->console >= 0)
 		read_console(emu);
 	show_console(emu);
@@ -744,7 +721,7 @@ int emulated_run(int argc __maybe_unused, char *const argv[], struct errmsg *err
 	char program[PATH_MAX];
 	int ret;
 
-	ret = own_path(program, sizeof(program), err);
+	ret = own_path(program, err);
 	return ret ?: emulated_exec(program, argv, err);
 }
 

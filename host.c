@@ -310,7 +310,7 @@ int host_classify(const char *kvm, struct errmsg *why)
 		errmsg_set(why, ERRMSG_HOST, 0, "KTSTR_HOST=emulated");
 		return HOST_EMULATE;
 	}
-	if (by_hand)
+	if (by_hand && *by_hand)
 		return errmsg_set(why, ERRMSG_INPUT, 0,
 				  "KTSTR_HOST=%s: must be native or emulated", by_hand);
 

@@ -170,6 +170,7 @@ static int prepare_cpuid(struct ktstr_vm *vm, struct errmsg *err)
 		.topo = &vm->cfg.topo,
 		.vendor = vm->cfg.vendor,
 		.tsc_deadline = kvm_check_extension(vm->kvm_fd, KVM_CAP_TSC_DEADLINE_TIMER),
+		.no_xsave = cpuid_host_is_tcg(),
 	};
 	return cpuid_prepare(vm->cpuid, MAX_CPUID_ENTRIES, &vm->cpuid_cfg, err);
 }

@@ -58,16 +58,16 @@ int kvm_check_caps(int kvm_fd, int (*check)(int kvm_fd, long cap), struct errmsg
 
 int kvm_open(const char *path, struct errmsg *err)
 {
-	const char *help = "";
+	const char *help = "use KTSTR_HOST=emulated";
 	int fd, version;
 
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-			help = " (no KVM: enable virtualization and load kvm_intel or kvm_amd, or use KTSTR_HOST=emulated)";
+			help = "load kvm_intel or kvm_amd, or use KTSTR_HOST=emulated";
 		else if (errno == EACCES || errno == EPERM)
-			help = " (join its group, often kvm, or use KTSTR_HOST=emulated)";
-		return errmsg_set(err, ERRMSG_HOST, errno, "opening %s%s", path, help);
+			help = "join its group, often kvm, or use KTSTR_HOST=emulated";
+		return errmsg_set(err, ERRMSG_HOST, errno, "opening %s (%s)", path, help);
 	}
 
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);

@@ -159,18 +159,19 @@ void load_print(const struct load_group *group, const struct load_stats *st)
 {
 	char asked[128], seen[128];
 
-	ksft_print_msg("cgroup %s: %u workers, cpuset %s, seen on %s: CPU %llu ms, share %u.%u %% (%u.%u to %u.%u, spread %u %%), longest gap %llu ms on CPU %u at %llu ms (raw %llu ms), run delay %llu ms, steal up to %llu ms, %llu migrations, %llu units\n",
-		       group->name, st->workers,
+	ksft_print_msg("cgroup %s: %u workers, cpuset %s, seen on %s", group->name, st->workers,
 		       cpu_set_format(&group->cpus, asked, sizeof(asked))[0] ? asked : "all",
-		       cpu_set_format(&st->cpus, seen, sizeof(seen)),
-		       (unsigned long long)st->cpu_ns / NSEC_PER_MSEC,
-		       st->mean_share / 10, st->mean_share % 10,
-		       st->min_share / 10, st->min_share % 10,
-		       st->max_share / 10, st->max_share % 10, load_spread(st),
-		       (unsigned long long)st->gap.sched_ns / NSEC_PER_MSEC, st->gap.cpu_after,
-		       (unsigned long long)st->gap.at_ns / NSEC_PER_MSEC,
-		       (unsigned long long)st->raw_gap_ns / NSEC_PER_MSEC,
-		       (unsigned long long)st->run_delay_ns / NSEC_PER_MSEC,
-		       (unsigned long long)st->steal_ns / NSEC_PER_MSEC,
-		       (unsigned long long)st->migrations, (unsigned long long)st->units);
+		       cpu_set_format(&st->cpus, seen, sizeof(seen)));
+	printf(": CPU %llu ms, share %u.%u %% (%u.%u to %u.%u, spread %u %%)",
+	       (unsigned long long)st->cpu_ns / NSEC_PER_MSEC,
+	       st->mean_share / 10, st->mean_share % 10, st->min_share / 10, st->min_share % 10,
+	       st->max_share / 10, st->max_share % 10, load_spread(st));
+	printf(", longest gap %llu ms on CPU %u at %llu ms (raw %llu ms)",
+	       (unsigned long long)st->gap.sched_ns / NSEC_PER_MSEC, st->gap.cpu_after,
+	       (unsigned long long)st->gap.at_ns / NSEC_PER_MSEC,
+	       (unsigned long long)st->raw_gap_ns / NSEC_PER_MSEC);
+	printf(", run delay %llu ms, steal up to %llu ms, %llu migrations, %llu units\n",
+	       (unsigned long long)st->run_delay_ns / NSEC_PER_MSEC,
+	       (unsigned long long)st->steal_ns / NSEC_PER_MSEC,
+	       (unsigned long long)st->migrations, (unsigned long long)st->units);
 }

@@ -35,7 +35,7 @@ int numa_mem_layout(struct numa_mem *mem, const struct topology *topo,
 	memset(mem, 0, sizeof(*mem));
 	if (!share)
 		return errmsg_set(err, ERRMSG_INPUT, EINVAL,
-				  "guest memory of %llu bytes for %u nodes: a node needs at least 2 MiB, so ask for %u MiB or more",
+				  "guest memory of %llu bytes for %u nodes: a node needs at least 2 MiB; give the guest more memory, %u MiB at the least",
 				  (unsigned long long)size, topo->nodes, 2 * topo->nodes);
 
 	if (size > 1ULL << MAX_PHYS_BITS)

@@ -10,6 +10,8 @@
 
 #include "clock.h"
 #include "kselftest.h"
+#include "memory_map.h"
+#include "own_path.h"
 #include "session.h"
 
 /*
@@ -32,18 +34,6 @@ u64 session_memory(const struct topology *topo)
 	return topo->nodes * MEMORY_PER_NODE + topology_cpus(topo) * MEMORY_PER_CPU;
 }
 
-/* The directory of this program; the suite's other files are beside it. */
-static int program_dir(char *dir, struct errmsg *err)
-{
-	ssize_t len = readlink("/proc/self/exe", dir, PATH_MAX - 1);
-
-	if (len < 0)
-		return errmsg_set(err, ERRMSG_FAILED, errno, "reading /proc/self/exe");
-	dir[len] = '\0';
-	*strrchr(dir, '/') = '\0';
-	return 0;
-}
-
 int session_kernel(char *path, struct errmsg *err)
 {
 	static const char * const images[] = { "vmlinux", "arch/x86/boot/bzImage" };
@@ -56,39 +46,39 @@ int session_kernel(char *path, struct errmsg *err)
 		snprintf(path, PATH_MAX, "%s", env);
 		return 0;
 	}
-	ret = program_dir(dir, err);
+	ret = own_path(dir, err);
 	if (ret)
 		return ret;
 	while (dir[0]) {
+		*strrchr(dir, '/') = '\0';
 		for (i = 0; i < ARRAY_SIZE(images); i++) {
 			if (snprintf(path, PATH_MAX, "%s/%s", dir, images[i]) < PATH_MAX &&
 			    !access(path, R_OK))
 				return 0;
 		}
-		*strrchr(dir, '/') = '\0';
 	}
 	return errmsg_set(err, ERRMSG_INPUT, ENOENT,
-			  "no kernel: neither vmlinux nor arch/x86/boot/bzImage in a directory above this program; build the kernel, or set " ENV_KERNEL);
+			  "no vmlinux or bzImage above this program; build the kernel, or set %s",
+			  ENV_KERNEL);
 }
 
 /* A path is taken as it is; a name is one of the suite's own schedulers. */
 static int find_scheduler(const char *scheduler, char *path, struct errmsg *err)
 {
-	char dir[PATH_MAX];
 	int ret;
 
 	if (strchr(scheduler, '/')) {
 		snprintf(path, PATH_MAX, "%s", scheduler);
 		if (access(path, X_OK))
 			return errmsg_set(err, ERRMSG_INPUT, errno,
-					  "scheduler %s cannot be executed; " ENV_SCHEDULER " takes the path of a program",
-					  path);
+					  "scheduler %s cannot be executed; %s takes a program's path",
+					  path, ENV_SCHEDULER);
 		return 0;
 	}
-	ret = program_dir(dir, err);
+	ret = own_path_beside(path, scheduler, err);
 	if (ret)
 		return ret;
-	if (snprintf(path, PATH_MAX, "%s/%s", dir, scheduler) >= PATH_MAX || access(path, X_OK))
+	if (access(path, X_OK))
 		return errmsg_set(err, ERRMSG_HOST, errno,
 				  "%s was not built with the suite: that takes clang 16 or later, and the kernel's vmlinux with BTF",
 				  scheduler);
@@ -144,10 +134,9 @@ int session_initramfs(struct initramfs *ir, const struct session_config *cfg,
 	int ret;
 
 	initramfs_init(ir);
-	ret = program_dir(agent, err);
+	ret = own_path_beside(agent, "ktstr_agent", err);
 	if (ret)
 		return ret;
-	strncat(agent, "/ktstr_agent", sizeof(agent) - strlen(agent) - 1);
 
 	/* The kernel gives /dev/console to its first process. */
 	ret = initramfs_add_host_file(ir, "/init", agent, 0755, err) ?:
@@ -184,8 +173,10 @@ static int boot(struct session *s, struct ktstr_vm_config *cfg, struct initramfs
 	ret = ktstr_vm_create(&s->vm, cfg, err) ?:
 	      ktstr_vm_load(s->vm, err) ?:
 	      ktstr_vm_start(s->vm, err);
-	if (ret)
+	if (ret) {
 		ktstr_vm_destroy(s->vm);
+		s->vm = NULL;
+	}
 	return ret;
 }
 
@@ -202,7 +193,8 @@ static int start_scheduler(struct session *s, struct errmsg *err)
 	control_reply_free(&reply);
 	if (ret == -EOPNOTSUPP) {
 		err->kind = ERRMSG_HOST;
-		errmsg_prefix(err, "the guest's kernel needs CONFIG_SCHED_CLASS_EXT=y and CONFIG_DEBUG_INFO_BTF=y (see the suite's config)");
+		errmsg_prefix(err, "the guest's kernel needs %s (see the suite's config)",
+			      "CONFIG_SCHED_CLASS_EXT=y and CONFIG_DEBUG_INFO_BTF=y");
 	}
 	return ret;
 }
@@ -212,65 +204,12 @@ static void print_kernel(const struct session *s, const char *path)
 	const struct ktstr_vm_result *result = ktstr_vm_result(s->vm);
 	char spec[TOPOLOGY_STR_SIZE];
 
-	ksft_print_msg("topology %s, scheduler %s, kernel %s (%s %s, %llu KiB), agent ready after %llu ms\n",
+	ksft_print_msg("topology %s, scheduler %s, kernel %s, ready after %llu ms\n",
 		       topology_format(&s->topo, spec), s->scheduler,
-		       s->control.hello.release, result->image, path,
-		       (unsigned long long)result->image_size >> 10,
+		       s->control.hello.release,
 		       (unsigned long long)s->ready_ns / NSEC_PER_MSEC);
-}
-
-int session_start(struct session *s, const struct session_config *cfg, struct errmsg *err)
-{
-	struct ktstr_vm_config vm_cfg = {
-		.memory = cfg->memory,
-		.vendor = cfg->vendor,
-		.cmdline = getenv(ENV_CMDLINE),
-	};
-	char scheduler[PATH_MAX], kernel[PATH_MAX];
-	u64 start = clock_ns();
-	struct initramfs ir;
-	int ret;
-
-	memset(s, 0, sizeof(*s));
-	snprintf(scheduler, sizeof(scheduler), "%s", cfg->scheduler ?: "EEVDF");
-	snprintf(s->scheduler, sizeof(s->scheduler), "%s", basename(scheduler));
-	ret = topology_parse(cfg->topology, &s->topo, err) ?:
-	      session_kernel(kernel, err) ?:
-	      session_initramfs(&ir, cfg, err);
-	if (ret)
-		return ret;
-
-	vm_cfg.topo = s->topo;
-	vm_cfg.kernel = kernel;
-	if (!vm_cfg.memory)
-		vm_cfg.memory = session_memory(&s->topo);
-	ret = boot(s, &vm_cfg, &ir, err);
-	initramfs_destroy(&ir);
-	if (ret)
-		return ret;
-
-	control_init(&s->control, &control_ops, s->vm, ANSWER_TIMEOUT_NS);
-	ret = control_wait_hello(&s->control, BOOT_TIMEOUT_NS +
-				 topology_cpus(&s->topo) * BOOT_TIMEOUT_CPU_NS, err);
-	if (ret) {
-		errmsg_prefix(err, "booting %s", kernel);
-		goto failed;
-	}
-	s->ready_ns = clock_ns() - start;
-	print_kernel(s, kernel);
-	if (cfg->scheduler)
-		ret = start_scheduler(s, err);
-	if (!ret)
-		return 0;
-	if (err->kind == ERRMSG_HOST) {
-		session_end(s);
-		return ret;
-	}
-
-failed:
-	session_print(s);
-	session_end(s);
-	return ret;
+	ksft_print_msg("%s %s, %llu KiB: %s\n", result->image, path,
+		       (unsigned long long)result->image_size >> 10, result->image_version);
 }
 
 static void print_console(const struct ktstr_vm_result *result)
@@ -300,15 +239,16 @@ static void print_registers(const struct ktstr_vm_result *result)
 
 		if (!v->valid)
 			continue;
-		ksft_print_msg("CPU %u: rip %llx rsp %llx rflags %llx rax %llx rbx %llx rcx %llx rdx %llx cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n",
-			       i, v->regs.rip, v->regs.rsp, v->regs.rflags,
-			       v->regs.rax, v->regs.rbx, v->regs.rcx, v->regs.rdx,
-			       v->sregs.cr0, v->sregs.cr2, v->sregs.cr3, v->sregs.cr4,
-			       v->sregs.efer);
+		ksft_print_msg("CPU %u: rip %llx rsp %llx rflags %llx", i, v->regs.rip,
+			       v->regs.rsp, v->regs.rflags);
+		printf(" rax %llx rbx %llx rcx %llx rdx %llx rsi %llx rdi %llx", v->regs.rax,
+		       v->regs.rbx, v->regs.rcx, v->regs.rdx, v->regs.rsi, v->regs.rdi);
+		printf(" cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n", v->sregs.cr0,
+		       v->sregs.cr2, v->sregs.cr3, v->sregs.cr4, v->sregs.efer);
 	}
 }
 
-void session_print(struct session *s)
+static void print_guest(struct session *s)
 {
 	const struct ktstr_vm_result *result = ktstr_vm_result(s->vm);
 
@@ -316,6 +256,85 @@ void session_print(struct session *s)
 	ksft_print_msg("guest: %s: %s\n", ktstr_vm_state_name(result->state), result->reason);
 	print_console(result);
 	print_registers(result);
+}
+
+void session_print(struct session *s, int ret, const struct errmsg *err)
+{
+	const char *line;
+	int len;
+
+	for (line = err->text; *line; line += len + !!line[len]) {
+		len = strcspn(line, "\n");
+		ksft_print_msg("%.*s\n", len, line);
+	}
+	/* A guest that still answers is not what is wrong. */
+	if (s->vm && (ret == -ETIMEDOUT || ret == -EPIPE))
+		print_guest(s);
+}
+
+static u64 boot_timeout(const struct session *s, const struct session_config *cfg)
+{
+	if (cfg->boot_timeout_ns)
+		return cfg->boot_timeout_ns;
+	return BOOT_TIMEOUT_NS + topology_cpus(&s->topo) * BOOT_TIMEOUT_CPU_NS;
+}
+
+int session_start(struct session *s, const struct session_config *cfg, struct errmsg *err)
+{
+	char scheduler[PATH_MAX], kernel[PATH_MAX], cmdline[MAP_CMDLINE_SIZE];
+	struct ktstr_vm_config vm_cfg = {
+		.memory = cfg->memory,
+		.vendor = cfg->vendor,
+		.cmdline = cmdline,
+	};
+	u64 start = clock_ns();
+	struct initramfs ir;
+	int ret;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(scheduler, sizeof(scheduler), "%s", cfg->scheduler ?: "EEVDF");
+	snprintf(s->scheduler, sizeof(s->scheduler), "%s", basename(scheduler));
+	ret = topology_parse(cfg->topology, &s->topo, err) ?:
+	      session_kernel(kernel, err) ?:
+	      session_initramfs(&ir, cfg, err);
+	if (ret)
+		goto not_booted;
+
+	snprintf(cmdline, sizeof(cmdline), "%s %s", cfg->cmdline ?: "", getenv(ENV_CMDLINE) ?: "");
+	vm_cfg.topo = s->topo;
+	vm_cfg.kernel = kernel;
+	if (!vm_cfg.memory)
+		vm_cfg.memory = session_memory(&s->topo);
+	ret = boot(s, &vm_cfg, &ir, err);
+	initramfs_destroy(&ir);
+	if (ret)
+		goto not_booted;
+
+	control_init(&s->control, &control_ops, s->vm, ANSWER_TIMEOUT_NS);
+	ret = control_wait_hello(&s->control, boot_timeout(s, cfg), err);
+	if (ret) {
+		ktstr_vm_stop(s->vm, KTSTR_VM_TIMEOUT, "the agent was not ready in time");
+		errmsg_prefix(err, "booting %s: %s", kernel,
+			      ktstr_vm_state_name(ktstr_vm_result(s->vm)->state));
+		goto failed;
+	}
+	s->ready_ns = clock_ns() - start;
+	print_kernel(s, kernel);
+	if (cfg->scheduler)
+		ret = start_scheduler(s, err);
+	if (!ret)
+		return 0;
+
+failed:
+	if (err->kind != ERRMSG_HOST)
+		session_print(s, ret, err);
+	session_end(s);
+	return ret;
+
+not_booted:
+	if (err->kind != ERRMSG_HOST)
+		session_print(s, ret, err);
+	return ret;
 }
 
 void session_end(struct session *s)

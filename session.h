@@ -32,6 +32,8 @@
  * @scheduler: a BPF scheduler that is started before the test: the name of one
  *	that was built with the suite, or a path; NULL for the kernel's own
  * @programs: host programs to take along, searched in PATH, as /bin/NAME
+ * @cmdline: appended to the kernel command line, before $KTSTR_CMDLINE; or NULL
+ * @boot_timeout_ns: how long the boot may take; 0 for what is long enough
  */
 struct session_config {
 	const char *topology;
@@ -39,6 +41,8 @@ struct session_config {
 	u64 memory;
 	const char *scheduler;
 	const char *programs[SESSION_MAX_PROGRAMS];
+	const char *cmdline;
+	u64 boot_timeout_ns;
 };
 
 /**
@@ -61,7 +65,7 @@ struct session {
  * session_start() - build and boot the guest, start the scheduler
  * @s: the session; to be given to session_end() if this succeeded
  * @cfg: see struct session_config
- * @err: what failed; the guest's console has been printed then
+ * @err: what failed; unless it is a reason to SKIP, it has been printed
  *
  * Prints diagnostic lines about topology, scheduler and kernel.
  *
@@ -78,10 +82,15 @@ int session_start(struct session *s, const struct session_config *cfg,
 void session_end(struct session *s);
 
 /**
- * session_print() - show how the guest ended, its console and its registers
- * @s: a started session; stops the guest
+ * session_print() - show what failed, as diagnostic lines
+ * @s: a session
+ * @ret: what the failing call returned
+ * @err: what it said
+ *
+ * If the guest has ended, or does not answer: how it is, its console and its
+ * registers, too; it is stopped for that.
  */
-void session_print(struct session *s);
+void session_print(struct session *s, int ret, const struct errmsg *err);
 
 /**
  * session_initramfs() - what the guest of a test gets as its root

@@ -5,6 +5,7 @@
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
+#include <linux/virtio_mmio.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>

@@ -26,7 +26,6 @@
 
 #include <linux/types.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 
 #include "errmsg.h"

@@ -200,8 +200,9 @@ struct wire_sched {
  * so that the CPU is one of, or partly each of, the one before and the one
  * after: their steal is added up. This and a window that begins before the gap
  * can subtract too much, so the error is in the scheduler's favour; the steal
- * column's granularity errs by less than 10 ms in either direction. A
- * verdict's limit should be larger than these.
+ * column's granularity errs by less than 10 ms in either direction, and a CPU
+ * that is stolen just now has not got the last few ms in its column. A verdict's
+ * limit should be larger than these.
  */
 struct wire_gap {
 	u64 raw_ns;

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -436,6 +437,8 @@ int main(int argc, char *argv[])
 		fd = set_up_guest();
 	} else {
 		fd = parse_options(argc, argv);
+		/* Orphans come here, as they come to PID 1. */
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		out_init(fd);
 		say_hello();
 	}

@@ -132,12 +132,23 @@ struct context {
 	struct worker *w;
 	int stat_fd;
 	int schedstat_fd;
+	u64 read_ns;		/* the quickest reading of /proc/stat so far */
 };
 
-static void look_at_steal(struct context *c, struct steal_snapshot *now)
+/*
+ * Returns whether the snapshot may be the next gap's baseline. If the worker
+ * was kept from running while it read, that gap began before the reading, whose
+ * numbers may already have the steal in them: then an older baseline is better.
+ */
+static bool look_at_steal(struct context *c, struct steal_snapshot *now)
 {
+	u64 took;
+
 	*now = c->w->steal;	/* CPUs that are offline now have no line */
 	steal_read(c->stat_fd, now);
+	took = clock_ns() - now->at_ns;
+	c->read_ns = min(c->read_ns, took);
+	return took - c->read_ns < GAP_MIN_NS;
 }
 
 /*
@@ -149,6 +160,7 @@ static void examine_gap(struct context *c, struct wire_gap gap)
 	struct steal_snapshot steal;
 	struct worker *w = c->w;
 	u64 delay_before = w->sched_last.run_delay_ns;
+	bool baseline;
 
 	gap.run_delay_ns = gap.raw_ns;
 	if (!schedstat_read(c->schedstat_fd, &w->sched_last))
@@ -157,9 +169,10 @@ static void examine_gap(struct context *c, struct wire_gap gap)
 	if (w->report.gap.raw_ns && gap.run_delay_ns <= w->report.gap.sched_ns)
 		return;
 
-	look_at_steal(c, &steal);
+	baseline = look_at_steal(c, &steal);
 	note_gap(w, gap, &steal);
-	renew_steal(w, &steal);
+	if (baseline)
+		renew_steal(w, &steal);
 }
 
 static void refresh(struct context *c)
@@ -168,8 +181,8 @@ static void refresh(struct context *c)
 
 	/* First, so that no delay while reading is left out of the next gap */
 	schedstat_read(c->schedstat_fd, &c->w->sched_last);
-	look_at_steal(c, &steal);
-	renew_steal(c->w, &steal);
+	if (look_at_steal(c, &steal))
+		renew_steal(c->w, &steal);
 }
 
 static void see_cpu(struct worker *w, u32 cpu)
@@ -261,7 +274,7 @@ static void wait_for_go(struct worker_run *run)
 
 void worker_main(struct worker_run *run, struct worker *w, enum wire_work work)
 {
-	struct context c = { .run = run, .w = w };
+	struct context c = { .run = run, .w = w, .read_ns = NEVER };
 	struct rusage before = { }, after = { };
 	u64 expected = work_unit();
 	struct schedstat sched_end;

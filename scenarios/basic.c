@@ -39,18 +39,33 @@ FIXTURE_VARIANT(basic)
 	const char *scheduler;
 };
 
-#define BASIC_VARIANTS(spec)							\
-FIXTURE_VARIANT_ADD(basic, eevdf_##spec) {					\
-	.topology = #spec,							\
-};										\
-FIXTURE_VARIANT_ADD(basic, scx_simple_##spec) {					\
-	.topology = #spec,							\
-	.scheduler = "scx_simple",						\
-}
+FIXTURE_VARIANT_ADD(basic, eevdf_1n1l2c2t) {
+	.topology = "1n1l2c2t",
+};
 
-BASIC_VARIANTS(1n1l2c2t);
-BASIC_VARIANTS(1n2l4c2t);
-BASIC_VARIANTS(2n4l2c2t);
+FIXTURE_VARIANT_ADD(basic, scx_simple_1n1l2c2t) {
+	.topology = "1n1l2c2t",
+	.scheduler = "scx_simple",
+};
+
+FIXTURE_VARIANT_ADD(basic, eevdf_1n2l4c2t) {
+	.topology = "1n2l4c2t",
+};
+
+FIXTURE_VARIANT_ADD(basic, scx_simple_1n2l4c2t) {
+	.topology = "1n2l4c2t",
+	.scheduler = "scx_simple",
+};
+
+FIXTURE_VARIANT_ADD(basic, eevdf_2n4l2c2t) {
+	.topology = "2n4l2c2t",
+};
+
+FIXTURE_VARIANT_ADD(basic, scx_simple_2n4l2c2t) {
+	.topology = "2n4l2c2t",
+	.scheduler = "scx_simple",
+};
+
 KTSTR_ENV_VARIANT(basic)
 
 FIXTURE_SETUP(basic)
@@ -60,7 +75,8 @@ FIXTURE_SETUP(basic)
 		.scheduler = variant->scheduler,
 	};
 
-	KTSTR_SESSION_START(&self->s, &cfg);
+	if (!ktstr_session_start(_metadata, &self->s, &cfg))
+		return;
 	self->cpus = topology_cpus(&self->s.topo);
 }
 
@@ -88,7 +104,7 @@ static void expect_stats(struct __test_metadata *_metadata, const struct load_gr
 		       group->name, st->stuck, st->workers);
 	}
 	EXPECT_GE(st->min_share * 100, st->mean_share * STARVED_PERCENT) {
-		TH_LOG("cgroup %s: worker %u is starved: it got %u/1000 of its CPUs' time, the mean is %u/1000",
+		TH_LOG("cgroup %s: worker %u starves with %u/1000 of its CPUs, the mean is %u/1000",
 		       group->name, st->min_worker, st->min_share, st->mean_share);
 	}
 	EXPECT_LE(load_spread(st), MAX_SPREAD_PERCENT) {
@@ -96,7 +112,7 @@ static void expect_stats(struct __test_metadata *_metadata, const struct load_gr
 		       group->name, st->min_share, st->min_worker, st->max_share, st->max_worker);
 	}
 	EXPECT_LE(st->gap.sched_ns, MAX_GAP_NS) {
-		TH_LOG("cgroup %s: worker %u waited %llu ms, from %llu ms on, last on CPU %u, then on CPU %u",
+		TH_LOG("cgroup %s: worker %u waited %llu ms, at %llu ms, on CPU %u, then CPU %u",
 		       group->name, st->gap_worker,
 		       (unsigned long long)st->gap.sched_ns / NSEC_PER_MSEC,
 		       (unsigned long long)st->gap.at_ns / NSEC_PER_MSEC,
@@ -120,10 +136,7 @@ static void judge(struct __test_metadata *_metadata, struct session *s,
 	int ret;
 
 	ret = load_prepare(s, groups, nr, &err) ?: load_run(s, load_duration(), &reply, &err);
-	ASSERT_EQ(0, ret) {
-		TH_LOG("%s", err.text);
-		session_print(s);
-	}
+	ktstr_assert_ok(_metadata, s, ret, &err);
 	for (i = 0; i < nr; i++) {
 		st[i] = load_stats(&groups[i], reply.reports, reply.nr_reports);
 		load_print(&groups[i], &st[i]);
@@ -132,8 +145,8 @@ static void judge(struct __test_metadata *_metadata, struct session *s,
 	control_reply_free(&reply);
 	expect_scheduler(_metadata, s);
 	if (!signal)
-		SKIP(return, "INCONCLUSIVE: the host gave the workers less than %llu ms of CPU time each; set KTSTR_DURATION to more seconds",
-		     MIN_SIGNAL_NS / NSEC_PER_MSEC);
+		SKIP(return, "INCONCLUSIVE: less than %llu ms of CPU time for each worker; %s",
+		     MIN_SIGNAL_NS / NSEC_PER_MSEC, "set KTSTR_DURATION to more seconds");
 	for (i = 0; i < nr; i++)
 		expect_stats(_metadata, &groups[i], &st[i]);
 }
@@ -195,14 +208,17 @@ FIXTURE_VARIANT_ADD(leaving, scx_simple_1n1l2c2t) {
 	.topology = "1n1l2c2t",
 	.scheduler = "scx_simple",
 };
+
 FIXTURE_VARIANT_ADD(leaving, scx_simple_1n2l4c2t) {
 	.topology = "1n2l4c2t",
 	.scheduler = "scx_simple",
 };
+
 FIXTURE_VARIANT_ADD(leaving, scx_simple_2n4l2c2t) {
 	.topology = "2n4l2c2t",
 	.scheduler = "scx_simple",
 };
+
 KTSTR_ENV_VARIANT(leaving)
 
 FIXTURE_SETUP(leaving)
@@ -215,7 +231,7 @@ FIXTURE_SETUP(leaving)
 
 	if (!variant->scheduler)
 		SKIP(return, "EEVDF cannot leave; set " ENV_SCHEDULER);
-	KTSTR_SESSION_START(&self->s, &cfg);
+	ktstr_session_start(_metadata, &self->s, &cfg);
 }
 
 FIXTURE_TEARDOWN(leaving)
@@ -260,10 +276,7 @@ TEST_F_TIMEOUT(leaving, is_reported, KTSTR_TEST_TIMEOUT)
 	      control_go_start(&self->s.control, load_duration(), 10 * NSEC_PER_SEC, &err) ?:
 	      interrupt_scheduler(&self->s, &err) ?:
 	      control_go_wait(&self->s.control, &reply, &err);
-	ASSERT_EQ(0, ret) {
-		TH_LOG("%s", err.text);
-		session_print(&self->s);
-	}
+	ktstr_assert_ok(_metadata, &self->s, ret, &err);
 	st = load_stats(&group, reply.reports, reply.nr_reports);
 	load_print(&group, &st);
 	control_reply_free(&reply);
@@ -282,4 +295,7 @@ TEST_F_TIMEOUT(leaving, is_reported, KTSTR_TEST_TIMEOUT)
 	EXPECT_LE(st.gap.sched_ns, MAX_GAP_NS);
 }
 
-KTSTR_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return ktstr_test_main(argc, argv);
+}

@@ -6,6 +6,7 @@
 #ifndef KTSTR_TEST_H
 #define KTSTR_TEST_H
 
+#include <linux/kernel.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,22 +25,44 @@
 #define KTSTR_DEFAULT_TOPOLOGY	"1n2l4c2t"
 
 /**
- * KTSTR_SESSION_START() - boot the guest of a test, in FIXTURE_SETUP()
- * @session: the session
- * @config: see struct session_config
+ * ktstr_session_start() - boot the guest of a test, in FIXTURE_SETUP()
+ * @_metadata: the harness's
+ * @s: the session
+ * @cfg: see struct session_config
  *
- * A host that cannot run it makes the test SKIP, with the reason.
+ * Return: whether there is a session; if not, the test has failed, or is to be
+ * skipped because this host cannot run it.
  */
-#define KTSTR_SESSION_START(session, config) do {				\
-	struct errmsg _err = {};						\
-	int _ret = session_start(session, config, &_err);			\
-										\
-	if (_ret && _err.kind == ERRMSG_HOST)					\
-		SKIP(return, "%s", _err.text);					\
-	ASSERT_EQ(0, _ret) {							\
-		TH_LOG("%s", _err.text);					\
-	}									\
-} while (0)
+static inline bool ktstr_session_start(struct __test_metadata *_metadata,
+				       struct session *s,
+				       const struct session_config *cfg)
+{
+	struct errmsg err = {};
+	int ret;
+
+	ret = session_start(s, cfg, &err);
+	if (ret && err.kind == ERRMSG_HOST)
+		SKIP(return false, "%s", err.text);
+	EXPECT_EQ(0, ret);
+	return !ret;
+}
+
+/**
+ * ktstr_assert_ok() - a step of the conversation with the guest
+ * @_metadata: the harness's
+ * @s: the session
+ * @ret: what the step returned: 0, or a negative errno
+ * @err: what failed
+ *
+ * Shows what failed, and the guest if that is what has failed.
+ */
+static inline void ktstr_assert_ok(struct __test_metadata *_metadata, struct session *s,
+				   int ret, const struct errmsg *err)
+{
+	if (ret)
+		session_print(s, ret, err);
+	ASSERT_EQ(0, ret);
+}
 
 /**
  * KTSTR_ENV_VARIANT() - the variant "env" of a fixture
@@ -86,6 +109,11 @@ static void ktstr_on_signal(int sig)
 	raise(sig);
 }
 
+/**
+ * ktstr_test_main() - what main() of a suite returns
+ * @argc: of main()
+ * @argv: of main()
+ */
 static int ktstr_test_main(int argc, char **argv)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
@@ -94,16 +122,10 @@ static int ktstr_test_main(int argc, char **argv)
 
 	if (emulated_needed(argc, argv, &status))
 		return status;
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], ktstr_on_signal);
 	pthread_atfork(ktstr_before_fork, NULL, ktstr_in_child);
 	return test_harness_run(argc, argv);
-}
-
-#define KTSTR_TEST_MAIN								\
-int main(int argc, char **argv)							\
-{										\
-	return ktstr_test_main(argc, argv);					\
 }
 
 #endif /* KTSTR_TEST_H */

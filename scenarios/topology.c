@@ -20,11 +20,16 @@
 #define MEMORY_PER_NODE	((u64)SZ_1G)
 #define MEMORY_PERCENT	5
 
-FIXTURE(topology)
-{
+/* A guest, what its sysfs says, and the RAM that was asked for */
+struct seen {
 	struct session s;
 	struct control_reply sys;
 	u64 memory;
+};
+
+FIXTURE(topology)
+{
+	struct seen seen;
 };
 
 FIXTURE_VARIANT(topology)
@@ -34,23 +39,76 @@ FIXTURE_VARIANT(topology)
 	const char *scheduler;
 };
 
-#define TOPOLOGY_VARIANTS(spec)							\
-FIXTURE_VARIANT_ADD(topology, amd_##spec) {					\
-	.topology = #spec,							\
-	.vendor = CPUID_VENDOR_AMD,						\
-};										\
-FIXTURE_VARIANT_ADD(topology, intel_##spec) {					\
-	.topology = #spec,							\
-	.vendor = CPUID_VENDOR_INTEL,						\
-}
+FIXTURE_VARIANT_ADD(topology, amd_1n1l1c1t) {
+	.topology = "1n1l1c1t",
+	.vendor = CPUID_VENDOR_AMD,
+};
 
-TOPOLOGY_VARIANTS(1n1l1c1t);
-TOPOLOGY_VARIANTS(1n1l2c2t);
-TOPOLOGY_VARIANTS(1n2l4c1t);
-TOPOLOGY_VARIANTS(1n2l4c2t);
-TOPOLOGY_VARIANTS(1n3l3c1t);
-TOPOLOGY_VARIANTS(2n4l2c2t);
-TOPOLOGY_VARIANTS(4n8l2c1t);
+FIXTURE_VARIANT_ADD(topology, intel_1n1l1c1t) {
+	.topology = "1n1l1c1t",
+	.vendor = CPUID_VENDOR_INTEL,
+};
+
+FIXTURE_VARIANT_ADD(topology, amd_1n1l2c2t) {
+	.topology = "1n1l2c2t",
+	.vendor = CPUID_VENDOR_AMD,
+};
+
+FIXTURE_VARIANT_ADD(topology, intel_1n1l2c2t) {
+	.topology = "1n1l2c2t",
+	.vendor = CPUID_VENDOR_INTEL,
+};
+
+FIXTURE_VARIANT_ADD(topology, amd_1n2l4c1t) {
+	.topology = "1n2l4c1t",
+	.vendor = CPUID_VENDOR_AMD,
+};
+
+FIXTURE_VARIANT_ADD(topology, intel_1n2l4c1t) {
+	.topology = "1n2l4c1t",
+	.vendor = CPUID_VENDOR_INTEL,
+};
+
+FIXTURE_VARIANT_ADD(topology, amd_1n2l4c2t) {
+	.topology = "1n2l4c2t",
+	.vendor = CPUID_VENDOR_AMD,
+};
+
+FIXTURE_VARIANT_ADD(topology, intel_1n2l4c2t) {
+	.topology = "1n2l4c2t",
+	.vendor = CPUID_VENDOR_INTEL,
+};
+
+FIXTURE_VARIANT_ADD(topology, amd_1n3l3c1t) {
+	.topology = "1n3l3c1t",
+	.vendor = CPUID_VENDOR_AMD,
+};
+
+FIXTURE_VARIANT_ADD(topology, intel_1n3l3c1t) {
+	.topology = "1n3l3c1t",
+	.vendor = CPUID_VENDOR_INTEL,
+};
+
+FIXTURE_VARIANT_ADD(topology, amd_2n4l2c2t) {
+	.topology = "2n4l2c2t",
+	.vendor = CPUID_VENDOR_AMD,
+};
+
+FIXTURE_VARIANT_ADD(topology, intel_2n4l2c2t) {
+	.topology = "2n4l2c2t",
+	.vendor = CPUID_VENDOR_INTEL,
+};
+
+FIXTURE_VARIANT_ADD(topology, amd_4n8l2c1t) {
+	.topology = "4n8l2c1t",
+	.vendor = CPUID_VENDOR_AMD,
+};
+
+FIXTURE_VARIANT_ADD(topology, intel_4n8l2c1t) {
+	.topology = "4n8l2c1t",
+	.vendor = CPUID_VENDOR_INTEL,
+};
+
 KTSTR_ENV_VARIANT(topology)
 
 FIXTURE_SETUP(topology)
@@ -79,23 +137,23 @@ FIXTURE_SETUP(topology)
 	};
 	struct topology topo;
 	struct errmsg err;
+	int ret;
 
 	ASSERT_EQ(0, topology_parse(variant->topology, &topo, &err)) {
 		TH_LOG("%s", err.text);
 	}
-	self->memory = topo.nodes * MEMORY_PER_NODE;
-	cfg.memory = self->memory;
-	KTSTR_SESSION_START(&self->s, &cfg);
-	ASSERT_EQ(0, control_read(&self->s.control, globs, ARRAY_SIZE(globs), &self->sys, &err)) {
-		TH_LOG("%s", err.text);
-		session_print(&self->s);
-	}
+	self->seen.memory = topo.nodes * MEMORY_PER_NODE;
+	cfg.memory = self->seen.memory;
+	if (!ktstr_session_start(_metadata, &self->seen.s, &cfg))
+		return;
+	ret = control_read(&self->seen.s.control, globs, ARRAY_SIZE(globs), &self->seen.sys, &err);
+	ktstr_assert_ok(_metadata, &self->seen.s, ret, &err);
 }
 
 FIXTURE_TEARDOWN(topology)
 {
-	control_reply_free(&self->sys);
-	session_end(&self->s);
+	control_reply_free(&self->seen.sys);
+	session_end(&self->seen.s);
 }
 
 /* At which level CPUs are together */
@@ -132,36 +190,36 @@ static struct cpu_set expected_set(const struct topology *topo, unsigned int cpu
 }
 
 /* Compare a sysfs list with the CPUs that are together with @cpu at @level. */
-static void expect_list(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+static void expect_list(struct __test_metadata *_metadata, struct seen *seen,
 			const char *path, unsigned int cpu, enum level level)
 {
-	struct cpu_set expected = expected_set(&self->s.topo, cpu, level), seen = {};
-	const char *text = control_text(&self->sys, "%s", path);
+	struct cpu_set expected = expected_set(&seen->s.topo, cpu, level), set = {};
+	const char *text = control_text(&seen->sys, "%s", path);
 	char list[128];
 
 	ASSERT_NE(NULL, text) {
 		TH_LOG("the guest has no %s", path);
 	}
-	EXPECT_EQ(0, cpu_set_parse(&seen, text));
-	EXPECT_TRUE(cpu_set_equal(&expected, &seen)) {
+	EXPECT_EQ(0, cpu_set_parse(&set, text));
+	EXPECT_TRUE(cpu_set_equal(&expected, &set)) {
 		TH_LOG("%s: expected %s, the guest says %s", path,
 		       cpu_set_format(&expected, list, sizeof(list)), text);
 	}
 }
 
-static void expect_cpu_list(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+static void expect_cpu_list(struct __test_metadata *_metadata, struct seen *seen,
 			    unsigned int cpu, const char *name, enum level level)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), SYS_CPU "/cpu%u/topology/%s", cpu, name);
-	expect_list(_metadata, self, path, cpu, level);
+	expect_list(_metadata, seen, path, cpu, level);
 }
 
 static unsigned long expect_number(struct __test_metadata *_metadata,
-				   FIXTURE_DATA(topology) *self, const char *path)
+				   struct seen *seen, const char *path)
 {
-	const char *text = control_text(&self->sys, "%s", path);
+	const char *text = control_text(&seen->sys, "%s", path);
 
 	EXPECT_NE(NULL, text) {
 		TH_LOG("the guest has no %s", path);
@@ -170,23 +228,23 @@ static unsigned long expect_number(struct __test_metadata *_metadata,
 }
 
 /* Ids are not prescribed, but CPUs have the same one only where they should. */
-static void expect_ids(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+static void expect_ids(struct __test_metadata *_metadata, struct seen *seen,
 		       const char *name, enum level level, bool within_package)
 {
-	unsigned int nr = topology_cpus(&self->s.topo), a, b;
+	unsigned int nr = topology_cpus(&seen->s.topo), a, b;
 	unsigned long *ids = calloc(nr, sizeof(*ids));
 	char path[128];
 
 	ASSERT_NE(NULL, ids);
 	for (a = 0; a < nr; a++) {
 		snprintf(path, sizeof(path), SYS_CPU "/cpu%u/topology/%s", a, name);
-		ids[a] = expect_number(_metadata, self, path);
+		ids[a] = expect_number(_metadata, seen, path);
 	}
 	for (a = 0; a < nr; a++) {
 		for (b = 0; b < a; b++) {
-			if (within_package && !together(&self->s.topo, a, b, LEVEL_LLC))
+			if (within_package && !together(&seen->s.topo, a, b, LEVEL_LLC))
 				continue;
-			EXPECT_EQ(together(&self->s.topo, a, b, level), ids[a] == ids[b]) {
+			EXPECT_EQ(together(&seen->s.topo, a, b, level), ids[a] == ids[b]) {
 				TH_LOG("%s: CPU %u has %lu, CPU %u has %lu", name,
 				       a, ids[a], b, ids[b]);
 			}
@@ -196,79 +254,80 @@ static void expect_ids(struct __test_metadata *_metadata, FIXTURE_DATA(topology)
 }
 
 /* Caches of level 1 and 2 belong to a core, those of level 3 to an LLC. */
-static void expect_caches(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+static void expect_caches(struct __test_metadata *_metadata, struct seen *seen,
 			  unsigned int cpu)
 {
-	unsigned int index, level, seen = 0;
+	unsigned int index, level, levels = 0;
 	char path[128];
 
 	for (index = 0; index < 4; index++) {
 		snprintf(path, sizeof(path), SYS_CPU "/cpu%u/cache/index%u/level", cpu, index);
-		level = expect_number(_metadata, self, path);
+		level = expect_number(_metadata, seen, path);
 		EXPECT_TRUE(level >= 1 && level <= 3) {
 			TH_LOG("%s is %u", path, level);
 		}
-		seen |= 1U << level;
+		levels |= 1U << level;
 		snprintf(path, sizeof(path), SYS_CPU "/cpu%u/cache/index%u/shared_cpu_list",
 			 cpu, index);
-		expect_list(_metadata, self, path, cpu, level == 3 ? LEVEL_LLC : LEVEL_CORE);
+		expect_list(_metadata, seen, path, cpu, level == 3 ? LEVEL_LLC : LEVEL_CORE);
 	}
-	EXPECT_EQ(0xe, seen) {
+	EXPECT_EQ(0xe, levels) {
 		TH_LOG("CPU %u: not all of the levels 1 to 3 are there", cpu);
 	}
 }
 
 /* The APIC ids, as the kernel has read them */
-static void expect_apic_ids(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+static void expect_apic_ids(struct __test_metadata *_metadata, struct seen *seen)
 {
-	const struct control_file *file = control_file(&self->sys, "/proc/cpuinfo");
+	const struct control_file *file = control_file(&seen->sys, "/proc/cpuinfo");
 	const char *pos = file ? file->data : "";
 	unsigned int cpu = 0;
 
 	while ((pos = strstr(pos, "\napicid"))) {
 		pos = strchr(pos, ':');
 		ASSERT_NE(NULL, pos);
-		ASSERT_LT(cpu, topology_cpus(&self->s.topo));
-		EXPECT_EQ(topology_apic_id(&self->s.topo, cpu), strtoul(pos + 1, NULL, 10)) {
+		ASSERT_LT(cpu, topology_cpus(&seen->s.topo));
+		EXPECT_EQ(topology_apic_id(&seen->s.topo, cpu), strtoul(pos + 1, NULL, 10)) {
 			TH_LOG("APIC id of CPU %u", cpu);
 		}
 		cpu++;
 	}
-	EXPECT_TRUE(cpu == topology_cpus(&self->s.topo) || (file && file->truncated)) {
+	EXPECT_TRUE(cpu == topology_cpus(&seen->s.topo) || (file && file->truncated)) {
 		TH_LOG("/proc/cpuinfo has %u CPUs", cpu);
 	}
 }
 
-static void expect_cpus(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+static void expect_cpus(struct __test_metadata *_metadata, struct seen *seen)
 {
 	unsigned int cpu;
 
-	expect_list(_metadata, self, SYS_CPU "/online", 0, LEVEL_ALL);
-	expect_list(_metadata, self, SYS_CPU "/present", 0, LEVEL_ALL);
-	for (cpu = 0; cpu < topology_cpus(&self->s.topo); cpu++) {
-		expect_cpu_list(_metadata, self, cpu, "thread_siblings_list", LEVEL_CORE);
-		expect_cpu_list(_metadata, self, cpu, "core_cpus_list", LEVEL_CORE);
-		expect_cpu_list(_metadata, self, cpu, "die_cpus_list", LEVEL_LLC);
-		expect_cpu_list(_metadata, self, cpu, "package_cpus_list", LEVEL_LLC);
-		expect_caches(_metadata, self, cpu);
+	expect_list(_metadata, seen, SYS_CPU "/online", 0, LEVEL_ALL);
+	expect_list(_metadata, seen, SYS_CPU "/present", 0, LEVEL_ALL);
+	for (cpu = 0; cpu < topology_cpus(&seen->s.topo); cpu++) {
+		expect_cpu_list(_metadata, seen, cpu, "thread_siblings_list", LEVEL_CORE);
+		expect_cpu_list(_metadata, seen, cpu, "core_cpus_list", LEVEL_CORE);
+		expect_cpu_list(_metadata, seen, cpu, "die_cpus_list", LEVEL_LLC);
+		expect_cpu_list(_metadata, seen, cpu, "package_cpus_list", LEVEL_LLC);
+		expect_caches(_metadata, seen, cpu);
 	}
-	expect_ids(_metadata, self, "core_id", LEVEL_CORE, true);
-	expect_ids(_metadata, self, "die_id", LEVEL_LLC, true);
-	expect_ids(_metadata, self, "physical_package_id", LEVEL_LLC, false);
-	expect_apic_ids(_metadata, self);
+	expect_ids(_metadata, seen, "core_id", LEVEL_CORE, true);
+	expect_ids(_metadata, seen, "die_id", LEVEL_LLC, true);
+	expect_ids(_metadata, seen, "physical_package_id", LEVEL_LLC, false);
+	expect_apic_ids(_metadata, seen);
 }
 
 /* All RAM of a node, the kernel's own included */
 static u64 present_bytes(const char *zoneinfo, unsigned int node)
 {
-	unsigned int seen = 0;
+	unsigned int number, zone_node = 0;
 	unsigned long pages;
 	u64 sum = 0;
 
 	for (; zoneinfo; zoneinfo = strchr(zoneinfo, '\n')) {
 		zoneinfo += *zoneinfo == '\n';
-		sscanf(zoneinfo, "Node %u, zone", &seen);
-		if (seen == node && sscanf(zoneinfo, " present %lu", &pages) == 1)
+		if (sscanf(zoneinfo, "Node %u, zone", &number) == 1)
+			zone_node = number;
+		else if (zone_node == node && sscanf(zoneinfo, " present %lu", &pages) == 1)
 			sum += pages * 4096;
 	}
 	return sum;
@@ -286,14 +345,14 @@ static void expect_near(struct __test_metadata *_metadata, const char *what,
 }
 
 static void expect_distances(struct __test_metadata *_metadata,
-			     FIXTURE_DATA(topology) *self, unsigned int node, const char *text)
+			     struct seen *seen, unsigned int node, const char *text)
 {
 	unsigned int to;
 	char *end;
 
 	ASSERT_NE(NULL, text);
-	for (to = 0; to < self->s.topo.nodes; to++) {
-		EXPECT_EQ(topology_distance(&self->s.topo, node, to), strtoul(text, &end, 10)) {
+	for (to = 0; to < seen->s.topo.nodes; to++) {
+		EXPECT_EQ(topology_distance(&seen->s.topo, node, to), strtoul(text, &end, 10)) {
 			TH_LOG("distance from node %u to node %u", node, to);
 		}
 		ASSERT_NE(text, end);
@@ -306,40 +365,42 @@ static unsigned int first_cpu(const struct topology *topo, unsigned int node)
 	return node * (topology_cpus(topo) / topo->nodes);
 }
 
-static void expect_nodes(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+static void expect_nodes(struct __test_metadata *_metadata, struct seen *seen)
 {
-	const struct control_file *zones = control_file(&self->sys, "/proc/zoneinfo");
-	u64 asked = self->memory / self->s.topo.nodes;
+	const struct control_file *zones = control_file(&seen->sys, "/proc/zoneinfo");
+	u64 asked = seen->memory / seen->s.topo.nodes;
 	unsigned int node, line_node;
 	unsigned long long kib = 0;
 	const char *text;
 	char path[128];
+	int got;
 
 	ASSERT_NE(NULL, zones);
-	for (node = 0; node < self->s.topo.nodes; node++) {
+	for (node = 0; node < seen->s.topo.nodes; node++) {
 		snprintf(path, sizeof(path), SYS_NODE "/node%u/cpulist", node);
-		expect_list(_metadata, self, path, first_cpu(&self->s.topo, node), LEVEL_NODE);
-		expect_distances(_metadata, self, node,
-				 control_text(&self->sys, SYS_NODE "/node%u/distance", node));
-		text = control_text(&self->sys, SYS_NODE "/node%u/meminfo", node);
+		expect_list(_metadata, seen, path, first_cpu(&seen->s.topo, node), LEVEL_NODE);
+		expect_distances(_metadata, seen, node,
+				 control_text(&seen->sys, SYS_NODE "/node%u/distance", node));
+		text = control_text(&seen->sys, SYS_NODE "/node%u/meminfo", node);
 		ASSERT_NE(NULL, text);
-		EXPECT_EQ(2, sscanf(text, "Node %u MemTotal: %llu kB", &line_node, &kib));
+		got = sscanf(text, "Node %u MemTotal: %llu kB", &line_node, &kib);
+		EXPECT_EQ(2, got);
 		expect_near(_metadata, "MemTotal", node, asked, kib << 10);
 		expect_near(_metadata, "present", node, asked, present_bytes(zones->data, node));
 	}
-	EXPECT_EQ(NULL, control_text(&self->sys, SYS_NODE "/node%u/cpulist", node)) {
+	EXPECT_EQ(NULL, control_text(&seen->sys, SYS_NODE "/node%u/cpulist", node)) {
 		TH_LOG("the guest has a node %u, which nobody asked for", node);
 	}
 }
 
-static void run(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self,
+static void run(struct __test_metadata *_metadata, struct seen *seen,
 		const char * const *argv, struct control_reply *reply)
 {
 	struct errmsg err;
+	int ret;
 
-	ASSERT_EQ(0, control_run(&self->s.control, argv, RUN_TIMEOUT_NS, reply, &err)) {
-		TH_LOG("%s", err.text);
-	}
+	ret = control_run(&seen->s.control, argv, RUN_TIMEOUT_NS, reply, &err);
+	ktstr_assert_ok(_metadata, &seen->s, ret, &err);
 	ASSERT_EQ(0, reply->wait_status) {
 		TH_LOG("%s in the guest: wait status %#x: %s", argv[0], reply->wait_status,
 		       reply->output);
@@ -380,18 +441,18 @@ static bool lscpu_agrees(const struct topology *topo, unsigned int a, unsigned i
 	return true;
 }
 
-static void expect_lscpu(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+static void expect_lscpu(struct __test_metadata *_metadata, struct seen *seen)
 {
 	static const char * const argv[] = {
 		"lscpu", "--parse=CPU,CORE,SOCKET,NODE,CACHE", NULL
 	};
-	unsigned int nr = topology_cpus(&self->s.topo), a, b, cpus = 0;
+	unsigned int nr = topology_cpus(&seen->s.topo), a, b, cpus = 0;
 	unsigned int (*rows)[NR_COLS] = calloc(nr, sizeof(*rows));
 	struct control_reply reply;
 	char *line, *rest;
 
 	ASSERT_NE(NULL, rows);
-	run(_metadata, self, argv, &reply);
+	run(_metadata, seen, argv, &reply);
 	for (rest = reply.output; (line = strsep(&rest, "\n"));) {
 		if (*line == '#' || !*line)
 			continue;
@@ -404,9 +465,9 @@ static void expect_lscpu(struct __test_metadata *_metadata, FIXTURE_DATA(topolog
 	}
 	EXPECT_EQ(nr, cpus);
 	for (a = 0; a < nr; a++) {
-		EXPECT_EQ(topology_place(&self->s.topo, a).node, rows[a][COL_NODE]);
+		EXPECT_EQ(topology_place(&seen->s.topo, a).node, rows[a][COL_NODE]);
 		for (b = 0; b < a; b++) {
-			EXPECT_TRUE(lscpu_agrees(&self->s.topo, a, b, rows[a], rows[b])) {
+			EXPECT_TRUE(lscpu_agrees(&seen->s.topo, a, b, rows[a], rows[b])) {
 				TH_LOG("lscpu: CPUs %u and %u do not share just what they should",
 				       a, b);
 			}
@@ -416,23 +477,25 @@ static void expect_lscpu(struct __test_metadata *_metadata, FIXTURE_DATA(topolog
 	free(rows);
 }
 
-static void expect_numactl(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+static void expect_numactl(struct __test_metadata *_metadata, struct seen *seen)
 {
 	static const char * const argv[] = { "numactl", "-H", NULL };
 	unsigned int node, cpu, mib = 0, nodes = 0;
 	struct control_reply reply;
 	char prefix[64], *text;
+	int got;
 
-	run(_metadata, self, argv, &reply);
-	EXPECT_EQ(1, sscanf(reply.output, "available: %u nodes", &nodes));
-	EXPECT_EQ(self->s.topo.nodes, nodes);
-	for (node = 0; node < self->s.topo.nodes; node++) {
+	run(_metadata, seen, argv, &reply);
+	got = sscanf(reply.output, "available: %u nodes", &nodes);
+	EXPECT_EQ(1, got);
+	EXPECT_EQ(seen->s.topo.nodes, nodes);
+	for (node = 0; node < seen->s.topo.nodes; node++) {
 		snprintf(prefix, sizeof(prefix), "\nnode %u cpus:", node);
 		text = strstr(reply.output, prefix);
 		ASSERT_NE(NULL, text);
 		text += strlen(prefix);
-		for (cpu = first_cpu(&self->s.topo, node);
-		     cpu < first_cpu(&self->s.topo, node + 1); cpu++) {
+		for (cpu = first_cpu(&seen->s.topo, node);
+		     cpu < first_cpu(&seen->s.topo, node + 1); cpu++) {
 			EXPECT_EQ(cpu, strtoul(text, &text, 10));
 		}
 		EXPECT_EQ('\n', text[strspn(text, " ")]);
@@ -440,16 +503,17 @@ static void expect_numactl(struct __test_metadata *_metadata, FIXTURE_DATA(topol
 		snprintf(prefix, sizeof(prefix), "\nnode %u size: %%u MB", node);
 		text = strstr(text, "\nnode");
 		ASSERT_NE(NULL, text);
-		EXPECT_EQ(1, sscanf(text, prefix, &mib));
+		got = sscanf(text, prefix, &mib);
+		EXPECT_EQ(1, got);
 		expect_near(_metadata, "numactl's size", node,
-			    self->memory / self->s.topo.nodes, (u64)mib << 20);
+			    seen->memory / seen->s.topo.nodes, (u64)mib << 20);
 
 		snprintf(prefix, sizeof(prefix), " %u:", node);
 		text = strstr(reply.output, "\nnode distances:");
 		ASSERT_NE(NULL, text);
 		text = strstr(text, prefix);
 		ASSERT_NE(NULL, text);
-		expect_distances(_metadata, self, node, text + strlen(prefix));
+		expect_distances(_metadata, seen, node, text + strlen(prefix));
 	}
 	control_reply_free(&reply);
 }
@@ -470,15 +534,15 @@ static bool is_complaint(const char *line)
 }
 
 /* The kernel says in its log what it thinks of our tables and CPUID leaves. */
-static void expect_quiet_log(struct __test_metadata *_metadata, FIXTURE_DATA(topology) *self)
+static void expect_quiet_log(struct __test_metadata *_metadata, struct seen *seen)
 {
 	struct control_reply reply;
 	struct errmsg err;
 	char *line, *rest;
+	int ret;
 
-	ASSERT_EQ(0, control_kmsg(&self->s.control, &reply, &err)) {
-		TH_LOG("%s", err.text);
-	}
+	ret = control_kmsg(&seen->s.control, &reply, &err);
+	ktstr_assert_ok(_metadata, &seen->s, ret, &err);
 	EXPECT_TRUE(strstr(reply.output, "Linux version")) {
 		TH_LOG("the kernel's log is not complete");
 	}
@@ -492,16 +556,20 @@ static void expect_quiet_log(struct __test_metadata *_metadata, FIXTURE_DATA(top
 
 TEST_F_TIMEOUT(topology, as_asked, KTSTR_TEST_TIMEOUT)
 {
-	const char *clock = control_text(&self->sys,
+	struct seen *seen = &self->seen;
+	const char *clock = control_text(&seen->sys,
 			"/sys/devices/system/clocksource/clocksource0/current_clocksource");
 
 	ksft_print_msg("clocksource %s, %u CPUs online\n", clock ?: "?",
-		       self->s.control.hello.nr_cpus);
-	expect_cpus(_metadata, self);
-	expect_nodes(_metadata, self);
-	expect_lscpu(_metadata, self);
-	expect_numactl(_metadata, self);
-	expect_quiet_log(_metadata, self);
+		       seen->s.control.hello.nr_cpus);
+	expect_cpus(_metadata, seen);
+	expect_nodes(_metadata, seen);
+	expect_lscpu(_metadata, seen);
+	expect_numactl(_metadata, seen);
+	expect_quiet_log(_metadata, seen);
 }
 
-KTSTR_TEST_MAIN
+int main(int argc, char **argv)
+{
+	return ktstr_test_main(argc, argv);
+}

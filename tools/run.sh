@@ -523,10 +523,11 @@ finish()
 	say "log: $log"
 	case $action in
 	run)	set -- "${ksft[@]}" run_tests ;;
-	*)	set -- "$repo/tools/$action.sh" ;;
+	check)	set -- "$repo/tools/check.sh" ;;
+	bench)	set -- "$repo/bench/run.sh" ;;
 	esac
 	export KTSTR_TREE=$tree KTSTR_BUILD=$obj KTSTR_DIR=$dir KTSTR_PROGRAMS=$programs
-	exec {out}> >(trap '' INT TERM HUP; exec tee "$log")
+	exec {out}> >(trap '' INT TERM HUP; exec tee "$log" {guard_in}>&-)
 	tee=$!
 	start_session "$@" >&"$out" 2>&1
 	exec {out}>&-

@@ -679,7 +679,7 @@ TEST_F(cpuid, no_room)
 					    small->nent * sizeof(small->entries[0])));
 		} else {
 			EXPECT_EQ(-E2BIG, ret);
-			EXPECT_TRUE(strstr(err.text, "short"));
+			EXPECT_NE(NULL, strstr(err.text, "short"));
 		}
 		free(small);
 	}
@@ -735,6 +735,30 @@ TEST(empty_host)
 	cpuid_set_cpu(cpuid, &cfg, 13);
 	EXPECT_TRUE(decode_levels(cpuid, 0x1f, &d));
 	EXPECT_EQ(13, d.apic_id);
+	free(cpuid);
+}
+
+/* Without XSAVE there is nothing that would need it. */
+TEST(no_xsave)
+{
+	struct kvm_cpuid2 *cpuid = alloc_cpuid(MAX_ENTRIES);
+	struct topology topo = { 1, 1, 1, 1 };
+	struct cpuid_config cfg = { .topo = &topo, .no_xsave = true };
+	struct errmsg err;
+
+	ASSERT_NE(NULL, cpuid);
+	cpuid->nent = 3;
+	cpuid->entries[0] = (struct kvm_cpuid_entry2) { .function = 1, .ecx = ~0U };
+	cpuid->entries[1] = (struct kvm_cpuid_entry2) {
+		.function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .ebx = ~0U, .ecx = ~0U,
+	};
+	cpuid->entries[2] = (struct kvm_cpuid_entry2) { .function = 0xd, .eax = 7 };
+	ASSERT_EQ(0, cpuid_prepare(cpuid, MAX_ENTRIES, &cfg, &err));
+	/* XSAVE, OSXSAVE, AVX, FMA, F16C; AVX2; PKU, VAES, VPCLMULQDQ */
+	EXPECT_EQ(0, leaf(cpuid, 1, 0)->ecx & 0x3c001000);
+	EXPECT_EQ(0, leaf(cpuid, 7, 0)->ebx & 0x20);
+	EXPECT_EQ(0, leaf(cpuid, 7, 0)->ecx & 0x608);
+	EXPECT_EQ(0, leaf(cpuid, 0xd, 0)->eax);
 	free(cpuid);
 }
 

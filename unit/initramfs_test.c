@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/compiler.h>
 #include <linux/kernel.h>
 #include <linux/sizes.h>
 #include <stdarg.h>
@@ -20,12 +21,33 @@
 #include "initramfs.h"
 #include "kselftest_harness.h"
 
-/* In ASan builds only: reports leaks so far, which _exit() would not. */
-int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
 
+#ifdef WITH_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+
+/* Its shadow does not fit into RLIMIT_AS, but it has a limit of its own. */
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1:max_allocation_size_mb=256";
+}
+#endif
+
+/* Reports leaks so far: tests end by _exit(), where nobody looks for them. */
 static bool leaks(void)
 {
-	return __lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check();
+#ifdef WITH_ASAN
+	return __lsan_do_recoverable_leak_check();
+#else
+	return false;
+#endif
 }
 
 static int open_files(void)
@@ -428,23 +450,6 @@ TEST_F(initramfs, refused)
 	EXPECT_EQ(-ENOTDIR, initramfs_add_dir(ir, "/l/d", 0755, err));
 	EXPECT_NE(NULL, strstr(err->text, "/l"));
 }
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-
-#ifdef WITH_ASAN
-/* ASan's shadow does not fit into RLIMIT_AS; it has a limit of its own. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "allocator_may_return_null=1:max_allocation_size_mb=256";
-}
-#endif
 
 TEST_F(initramfs, out_of_memory)
 {

@@ -55,6 +55,14 @@ toy_tree()
 	END
 }
 
+# fake COMMAND SCRIPT: in a directory that a test puts before others in PATH.
+fake()
+{
+	mkdir -p "$tmp/fake"
+	printf '#!/bin/sh\n%s\n' "$2" >"$tmp/fake/$1"
+	chmod +x "$tmp/fake/$1"
+}
+
 # run NAME=VALUE...: "make run", without a terminal; sets $status.
 run()
 {
@@ -147,13 +155,13 @@ expect_clean "nothing is left of it"
 run KTSTR_CACHE=/dev/null/cache
 expect "cache that cannot be made" 1 "cannot write to /dev/null/cache" "Set KTSTR_CACHE"
 
-# Which commands are missing is seen in a PATH that has all but one.
+# All commands but one, for somebody who is not root.
 mkdir "$tmp/bin"
 cp -s /usr/bin/* /bin/* "$tmp/bin" 2>/dev/null
-rm -f "$tmp/bin/pahole" "$tmp/bin/id"
-printf '#!/bin/sh\necho 1000\n' >"$tmp/bin/id"
-chmod +x "$tmp/bin/id"
-run PATH="$tmp/bin" KDIR="$tmp/linux-toy"
+rm -f "$tmp/bin/pahole"
+fake id 'echo 1000'
+run PATH="$tmp/fake:$tmp/bin" KDIR="$tmp/linux-toy"
+rm "$tmp/fake/id"
 if command -v apt-get >/dev/null; then
 	expect "packages are missing, and no root" 2 "dwarves" "the kernel's BTF" \
 	       "apt-get install -y --no-install-recommends dwarves"
@@ -205,15 +213,9 @@ expect "a kernel that does not build" 1 "toy.c:1: error: no" "the kernel does no
        "the whole log is $tmp/cache/log/kernel.log"
 
 # --- signals ---------------------------------------------------------------------
-# A tar that stays in the middle of its work.
-cat >"$tmp/bin/tar" <<'END'
-#!/bin/sh
-# tar --strip-components=1 -C DIR ...
-mkdir -p "$3/kernel" && echo half
-sleep 60
-END
-rm -f "$tmp/bin/id" "$tmp/bin/pahole"
-cp -s /usr/bin/id /usr/bin/pahole "$tmp/bin" 2>/dev/null
+# A tar that stays in the middle of its work: tar --strip-components=1 -C DIR ...
+# shellcheck disable=SC2016
+fake tar 'mkdir -p "$3/kernel" && echo half && sleep 60'
 
 for signal in INT KILL; do
 	want=130
@@ -221,7 +223,7 @@ for signal in INT KILL; do
 
 	: >"$tmp/hooks.mk"
 	rm -rf "$tmp/cache"
-	interrupt $signal "log/unpack.log" PATH="$tmp/bin"
+	interrupt $signal "log/unpack.log" PATH="$tmp/fake:$PATH"
 	expect "SIG$signal while unpacking" $want
 	[ $signal = KILL ] || expect_clean "SIG$signal while unpacking leaves nothing"
 	run KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
@@ -266,13 +268,11 @@ if mount -t tmpfs -o size=8m tmpfs "$tmp/small" 2>/dev/null; then
 	expect "too little space is seen before unpacking" 1 "MB free; the kernel, source and build"
 
 	# A disk that fills up only later.
-	rm -f "$tmp/bin/tar" "$tmp/bin/df"
-	cp -s /usr/bin/tar /bin/tar "$tmp/bin" 2>/dev/null
-	printf '#!/bin/sh\necho h; echo d 9999999 0 9999999 0 m\n' >"$tmp/bin/df"
-	chmod +x "$tmp/bin/df"
+	rm "$tmp/fake/tar"
+	fake df 'echo h; echo d 9999999 0 9999999 0 m'
 	head -c 12M /dev/zero >"$tmp/linux-toy/large"
 	tar -C "$tmp" -cJf "$tmp/linux-large.tar.xz" linux-toy
-	run PATH="$tmp/bin" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-large.tar.xz"
+	run PATH="$tmp/fake:$PATH" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-large.tar.xz"
 	expect "the disk is full while unpacking" 1 "The disk is full" "set KTSTR_CACHE"
 	if ls -d "$tmp"/small/.unpack.* "$tmp"/small/linux* >/dev/null 2>&1; then
 		not_ok "nothing is left of it" "$(ls -A "$tmp/small")"
@@ -282,11 +282,11 @@ if mount -t tmpfs -o size=8m tmpfs "$tmp/small" 2>/dev/null; then
 
 	# shellcheck disable=SC2016
 	echo 'TOY_KERNEL = head -c 12M /dev/zero >$(O)/$@.o' >"$tmp/hooks.mk"
-	run PATH="$tmp/bin" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+	run PATH="$tmp/fake:$PATH" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
 	expect "the disk is full while building" 1 "the kernel does not build" "The disk is full"
 	: >"$tmp/hooks.mk"
 	mount -o remount,size=64m "$tmp/small"
-	run PATH="$tmp/bin" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-large.tar.xz"
+	run PATH="$tmp/fake:$PATH" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-large.tar.xz"
 	expect "with more space it works" 0 "1 of 1 programs passed"
 else
 	ok "no space # SKIP cannot mount a small file system here"

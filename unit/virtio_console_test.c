@@ -243,8 +243,11 @@ TEST_F(console, handshake)
 	run_io(&self->con);
 	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
 
+	/* Each of the two queues interrupts for the first buffer that comes back. */
+	EXPECT_EQ(0, self->m.irqs);
 	ASSERT_TRUE(control(g, &self->con, VIRTIO_CONSOLE_BAD_ID,
 			    VIRTIO_CONSOLE_DEVICE_READY, 1));
+	EXPECT_EQ(2, self->m.irqs);
 	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_ADD, 1, "");
 	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
 
@@ -331,6 +334,14 @@ TEST_F(console, control_flood_without_buffers)
 	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_OPEN, 1, "");
 	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.wire");
 	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
+
+	/* With a reset it owes nothing any more. */
+	ASSERT_TRUE(guest_start(g, FEATURES | variant->features, QUEUE_SIZE));
+	ASSERT_TRUE(control(g, &self->con, VIRTIO_CONSOLE_BAD_ID,
+			    VIRTIO_CONSOLE_DEVICE_READY, 1));
+	ASSERT_TRUE(start(g, variant->features));
+	run_io(&self->con);
+	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
 }
 
 /* Buffers of all sizes, in one to four parts, several at a time */
@@ -381,11 +392,15 @@ TEST_F(console, host_to_guest)
 {
 	struct guest *g = &self->g;
 	size_t got, size;
+	unsigned int irqs;
 	int round;
 
 	ASSERT_TRUE(start_and_open(g, &self->con, variant->features));
 	for (round = 0; round < 4; round++) {
+		ASSERT_TRUE(guest_enable_irq(g, RX));
+		irqs = self->m.irqs;
 		ASSERT_EQ(0, virtio_console_send(&self->con, self->stream, 1000));
+		EXPECT_EQ(irqs + 1, self->m.irqs);
 		ASSERT_EQ(0, virtio_console_send(&self->con, self->stream + 1000,
 						 STREAM_SIZE - 1000));
 		for (got = 0; got < STREAM_SIZE; got += size) {
@@ -482,7 +497,7 @@ TEST_F(console, data_without_open)
 TEST_F(console, reset_in_the_middle)
 {
 	struct guest *g = &self->g;
-	struct guest_sg sg[16];
+	struct guest_sg sg[12];
 	size_t i;
 
 	ASSERT_TRUE(start_and_open(g, &self->con, variant->features));
@@ -512,6 +527,24 @@ TEST_F(console, reset_in_the_middle)
 	EXPECT_EQ(0, memcmp("again", self->m.data, 5));
 	ASSERT_EQ(0, virtio_console_send(&self->con, "too", 3));
 	EXPECT_EQ(3, receive(g, self->got, STREAM_SIZE));
+}
+
+/* One buffer of many steps, in parts that end at none of them */
+TEST_F(console, long_buffer)
+{
+	struct guest *g = &self->g;
+	struct guest_sg sg[7];
+	size_t i, size = STREAM_SIZE / ARRAY_SIZE(sg);
+
+	ASSERT_TRUE(start_and_open(g, &self->con, variant->features));
+	for (i = 0; i < ARRAY_SIZE(sg); i++)
+		sg[i] = (struct guest_sg){ GUEST_HIGH_GPA + i * size, size, false };
+	memcpy(guest_ptr(g, GUEST_HIGH_GPA), self->stream, STREAM_SIZE);
+	ASSERT_LE(0, guest_add(g, TX, sg, ARRAY_SIZE(sg)));
+	guest_kick(g, TX);
+	run_io(&self->con);
+	EXPECT_EQ(STREAM_SIZE, self->m.nr_data);
+	EXPECT_EQ(0, memcmp(self->stream, self->m.data, STREAM_SIZE));
 }
 
 /* 16 MiB from each of 4 buffers: all of it arrives, in several goes. */

@@ -11,6 +11,7 @@
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/sizes.h>
+#include <linux/virtio_mmio.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a user is told when it goes wrong: guests that do not come up, each in
+ * its own way, and schedulers that cannot be had.
+ */
+#include <fcntl.h>
+#include <linux/sizes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "ktstr_test.h"
+
+#define HANG_TIMEOUT_NS	(30 * NSEC_PER_SEC)
+
+FIXTURE(failures)
+{
+	char dir[32];
+	char path[64];
+};
+
+FIXTURE_SETUP(failures)
+{
+	/* A file system that is writable on every kind of host */
+	snprintf(self->dir, sizeof(self->dir), "/dev/shm/ktstr-XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+	snprintf(self->path, sizeof(self->path), "%s/scheduler", self->dir);
+}
+
+FIXTURE_TEARDOWN(failures)
+{
+	unlink(self->path);
+	rmdir(self->dir);
+}
+
+/* Start a session that has to fail, with @text in what it says. */
+static void expect_failure(struct __test_metadata *_metadata,
+			   const struct session_config *cfg, const char *text)
+{
+	struct errmsg err = {};
+	struct session s;
+	int ret;
+
+	ret = session_start(&s, cfg, &err);
+	if (ret && err.kind == ERRMSG_HOST)
+		SKIP(return, "%s", err.text);
+	ASSERT_NE(0, ret) {
+		TH_LOG("the session started");
+		session_end(&s);
+	}
+	EXPECT_TRUE(strstr(err.text, text)) {
+		TH_LOG("the message has no \"%s\"", text);
+	}
+}
+
+static void write_program(struct __test_metadata *_metadata, const char *path,
+			  const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	ASSERT_NE(NULL, f);
+	fputs(text, f);
+	fclose(f);
+	ASSERT_EQ(0, chmod(path, mode));
+}
+
+/* PID 1 that ends makes the kernel panic; that is told from other panics. */
+TEST_F_TIMEOUT(failures, agent_exits, KTSTR_TEST_TIMEOUT)
+{
+	const struct session_config cfg = {
+		.topology = "1n1l1c1t",
+		.programs = { "false" },
+		.cmdline = "rdinit=/bin/false",
+	};
+
+	expect_failure(_metadata, &cfg, "agent exit");
+}
+
+TEST_F_TIMEOUT(failures, kernel_panics, KTSTR_TEST_TIMEOUT)
+{
+	const struct session_config cfg = {
+		.topology = "1n1l1c1t",
+		.cmdline = "rdinit=/nowhere",
+	};
+
+	expect_failure(_metadata, &cfg, "kernel panic");
+}
+
+TEST_F_TIMEOUT(failures, guest_hangs, KTSTR_TEST_TIMEOUT)
+{
+	const struct session_config cfg = {
+		.topology = "1n1l1c1t",
+		.programs = { "sleep" },
+		.cmdline = "rdinit=/bin/sleep -- 1000",
+		.boot_timeout_ns = HANG_TIMEOUT_NS,
+	};
+
+	expect_failure(_metadata, &cfg, "timeout");
+}
+
+TEST_F_TIMEOUT(failures, memory_too_small, KTSTR_TEST_TIMEOUT)
+{
+	struct session_config cfg = {
+		.topology = "1n1l1c1t",
+		.memory = SZ_8M,
+	};
+
+	expect_failure(_metadata, &cfg, "more memory");
+	cfg.memory = SZ_1M;
+	expect_failure(_metadata, &cfg, "more memory");
+}
+
+TEST_F(failures, scheduler_missing)
+{
+	const struct session_config cfg = {
+		.topology = "1n1l1c1t",
+		.scheduler = "/nowhere/scx_none",
+	};
+
+	expect_failure(_metadata, &cfg, "/nowhere/scx_none");
+}
+
+TEST_F(failures, scheduler_not_executable)
+{
+	const struct session_config cfg = {
+		.topology = "1n1l1c1t",
+		.scheduler = self->path,
+	};
+
+	write_program(_metadata, self->path, "not a program", 0644);
+	expect_failure(_metadata, &cfg, "EACCES");
+}
+
+/* What the scheduler printed, such as its verifier log, is what helps. */
+TEST_F_TIMEOUT(failures, scheduler_does_not_load, KTSTR_TEST_TIMEOUT)
+{
+	const struct session_config cfg = {
+		.topology = "1n1l1c1t",
+		.scheduler = self->path,
+		.programs = { "sh" },
+	};
+
+	write_program(_metadata, self->path,
+		      "#!/bin/sh\necho 'R1 invalid mem access: the verifier log'\nexit 1\n", 0755);
+	expect_failure(_metadata, &cfg, "R1 invalid mem access: the verifier log");
+}
+
+TEST_F(failures, topology_malformed)
+{
+	static const char * const specs[] = {
+		"", "0n1l1c1t", "2n3l1c1t", "1n1l1c", "1n99999l1c1t", "1n1l1c1t!",
+	};
+	struct session_config cfg = {};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(specs); i++) {
+		cfg.topology = specs[i];
+		expect_failure(_metadata, &cfg, "topology");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	return ktstr_test_main(argc, argv);
+}

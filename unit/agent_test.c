@@ -1,0 +1,1134 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest agent as an ordinary process at the other end of a socket, spoken to
+ * through control.h: all of it but what PID 1 sets up. Also control.h against a
+ * guest that misbehaves, which this test then plays itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include "clock.h"
+#include "control.h"
+#include "kselftest_harness.h"
+
+#define SEC	NSEC_PER_SEC
+#define MSEC	NSEC_PER_MSEC
+
+/* An agent, or somebody in its place, and the conversation with it */
+struct peer {
+	struct control c;
+	struct control_reply reply;
+	struct errmsg err;
+	int fd;			/* of the conversation */
+	int other_fd;		/* where the agent would be */
+	pid_t pid;
+	int log_fd;		/* the agent's stderr */
+	char dir[64];		/* for files of the test */
+};
+
+static bool send_all(int fd, const void *data, size_t len)
+{
+	return send(fd, data, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static int peer_send(void *ctx, const void *data, size_t len)
+{
+	struct peer *p = ctx;
+
+	return send_all(p->fd, data, len) ? 0 : -errno;
+}
+
+static ssize_t peer_recv(void *ctx, void *data, size_t len, u64 timeout_ns)
+{
+	struct peer *p = ctx;
+	struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
+	struct timespec ts = {
+		.tv_sec = timeout_ns / SEC,
+		.tv_nsec = timeout_ns % SEC,
+	};
+	ssize_t n;
+
+	if (!ppoll(&pfd, 1, &ts, NULL))
+		return -ETIMEDOUT;
+	n = recv(p->fd, data, len, 0);
+	/* The agent died with requests unread. */
+	if (n < 0 && errno == ECONNRESET)
+		return 0;
+	return n < 0 ? -errno : n;
+}
+
+static const struct control_ops peer_ops = { peer_send, peer_recv };
+
+/* A conversation with nobody at the other end yet */
+static bool peer_open(struct peer *p)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+		return false;
+	p->fd = fds[0];
+	p->other_fd = fds[1];
+	control_init(&p->c, &peer_ops, p, 5 * SEC);
+	return true;
+}
+
+static void agent_path(char *path, size_t size)
+{
+	const char *env = getenv("KTSTR_AGENT");
+	char self[4096];
+	ssize_t n;
+
+	if (env) {
+		snprintf(path, size, "%s", env);
+		return;
+	}
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	self[n < 0 ? 0 : n] = '\0';
+	snprintf(path, size, "%s/ktstr_agent", dirname(self));
+}
+
+static void write_file(struct peer *p, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	f = fopen(path, "w");
+	if (!f)
+		return;
+	fputs(text, f);
+	fclose(f);
+}
+
+static void exec_agent(struct peer *p, int log_fd)
+{
+	char path[4200], fd[16], kmsg[128];
+
+	agent_path(path, sizeof(path));
+	snprintf(fd, sizeof(fd), "%d", p->other_fd);
+	snprintf(kmsg, sizeof(kmsg), "%s/kmsg", p->dir);
+	dup2(log_fd, STDERR_FILENO);
+	fcntl(p->other_fd, F_SETFD, 0);
+	execl(path, "ktstr_agent", "--fd", fd, "--scx", p->dir, "--kmsg", kmsg,
+	      (char *)NULL);
+	dprintf(STDERR_FILENO, "%s: %s", path, strerror(errno));
+	_exit(127);
+}
+
+/* Start the agent; it sees a sched_ext and a kernel log of our making. */
+static bool agent_start(struct peer *p)
+{
+	char ops[128];
+	int pipes[2];
+
+	snprintf(p->dir, sizeof(p->dir), "/tmp/agent_test.XXXXXX");
+	if (!mkdtemp(p->dir) || !peer_open(p) || pipe2(pipes, O_CLOEXEC))
+		return false;
+	snprintf(ops, sizeof(ops), "%s/root", p->dir);
+	mkdir(ops, 0755);
+	write_file(p, "state", "disabled\n");
+	write_file(p, "kmsg", "");
+
+	p->log_fd = pipes[0];
+	p->pid = fork();
+	if (!p->pid)
+		exec_agent(p, pipes[1]);
+	close(pipes[1]);
+	close(p->other_fd);
+	p->other_fd = -1;
+	return p->pid > 0;
+}
+
+/* Wait for the agent's end; returns its wait status and what it said. */
+static int agent_end(struct peer *p, char *log, size_t size)
+{
+	int status = 0;
+	ssize_t n;
+
+	if (p->pid)
+		waitpid(p->pid, &status, 0);
+	p->pid = 0;
+	n = read(p->log_fd, log, size - 1);
+	log[n < 0 ? 0 : n] = '\0';
+	return status;
+}
+
+static void agent_stop(struct peer *p)
+{
+	char log[256], command[128];
+
+	close(p->fd);
+	agent_end(p, log, sizeof(log));
+	close(p->log_fd);
+	control_reply_free(&p->reply);
+	control_destroy(&p->c);
+	snprintf(command, sizeof(command), "rm -rf %s", p->dir);
+	if (system(command))
+		fprintf(stderr, "# %s failed\n", command);
+}
+
+/* Kernel and user of the fake sched_ext: a shell script that runs in @dir */
+static const char *const *script(struct peer *p, const char *text)
+{
+	static char full[1024];
+	static const char *const argv[] = { "sh", "-c", full, NULL };
+
+	snprintf(full, sizeof(full), "cd %s; %s", p->dir, text);
+	return argv;
+}
+
+#define ENABLE		"echo fake_1.0 >root/ops; echo enabled >state; "
+
+/* What the kernel does once the process has ended */
+#define DISABLE_LATER	"setsid sh -c 'sleep 1; echo disabled >state' & "
+
+FIXTURE(agent) {
+	struct peer *p;
+};
+
+FIXTURE_SETUP(agent)
+{
+	char log[512];
+
+	self->p = calloc(1, sizeof(*self->p));
+	ASSERT_NE(NULL, self->p);
+	ASSERT_TRUE(agent_start(self->p));
+	if (control_wait_hello(&self->p->c, 10 * SEC, &self->p->err)) {
+		agent_end(self->p, log, sizeof(log));
+		ASSERT_TRUE(false) TH_LOG("%s; %s", self->p->err.text, log);
+	}
+}
+
+FIXTURE_TEARDOWN(agent)
+{
+	agent_stop(self->p);
+	free(self->p);
+}
+
+/* Call a function of control.h for p; its answer replaces the last one. */
+#define CALL(fn, ...) ({						\
+	control_reply_free(&p->reply);					\
+	fn(&p->c, ##__VA_ARGS__, &p->reply, &p->err);			\
+})
+
+static void expect_in(struct __test_metadata *_metadata, const char *part,
+		      const char *text)
+{
+	EXPECT_NE(NULL, strstr(text, part)) TH_LOG("\"%s\" is not in: %s", part, text);
+}
+
+TEST_F(agent, hello)
+{
+	struct control_hello *hello = &self->p->c.hello;
+	u64 now = clock_ns();
+	struct utsname uts;
+
+	uname(&uts);
+	EXPECT_STREQ(uts.release, hello->release);
+	EXPECT_EQ(sysconf(_SC_NPROCESSORS_ONLN), hello->nr_cpus);
+	EXPECT_LE(hello->monotonic_ns, now);
+	EXPECT_GT(hello->monotonic_ns + 10 * SEC, now);
+	EXPECT_GE(hello->uptime_ns + MSEC, hello->monotonic_ns);
+}
+
+TEST_F(agent, read_globs)
+{
+	const char *const globs[] = {
+		"/proc/sys/kernel/os*", "/proc/sys/kernel/[o]st?pe",
+		"/proc/no/such", "/proc/no*/such", "/proc/sys",
+	};
+	struct peer *p = self->p;
+	struct utsname uts;
+
+	uname(&uts);
+	ASSERT_EQ(0, CALL(control_read, globs, ARRAY_SIZE(globs))) TH_LOG("%s", p->err.text);
+	/* ostype and osrelease, ostype again, what is missing, a directory */
+	ASSERT_EQ(5, p->reply.nr_files);
+	EXPECT_STREQ(uts.release, control_text(&p->reply, "/proc/sys/kernel/%s", "osrelease"));
+	EXPECT_STREQ("Linux", control_text(&p->reply, "/proc/sys/kernel/ostype"));
+	ASSERT_NE(NULL, control_file(&p->reply, "/proc/sys/kernel/ostype"));
+	EXPECT_STREQ("/proc/no/such", p->reply.files[3].path);
+	EXPECT_EQ(ENOENT, p->reply.files[3].errnum);
+	EXPECT_EQ(NULL, control_text(&p->reply, "/proc/no/such"));
+	EXPECT_EQ(EISDIR, p->reply.files[4].errnum);
+	EXPECT_EQ(NULL, control_text(&p->reply, "/proc/nowhere"));
+}
+
+TEST_F(agent, read_many_and_large)
+{
+	struct peer *p = self->p;
+	char name[32], glob[128], *large;
+	const char *const globs[] = { glob };
+	const struct control_file *file;
+	int i;
+
+	large = malloc(WIRE_MAX_FILE + 2);
+	ASSERT_NE(NULL, large);
+	memset(large, 'x', WIRE_MAX_FILE + 1);
+	large[WIRE_MAX_FILE + 1] = '\0';
+	write_file(p, "f_large", large);
+	large[WIRE_MAX_FILE] = '\0';
+	write_file(p, "f_fits", large);
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "f_%d", i);
+		write_file(p, name, large + WIRE_MAX_FILE - 1000);
+	}
+	free(large);
+
+	snprintf(glob, sizeof(glob), "%s/f_*", p->dir);
+	ASSERT_EQ(0, CALL(control_read, globs, 1)) TH_LOG("%s", p->err.text);
+	EXPECT_EQ(302, p->reply.nr_files);
+	snprintf(glob, sizeof(glob), "%s/f_large", p->dir);
+	file = control_file(&p->reply, glob);
+	ASSERT_NE(NULL, file);
+	EXPECT_TRUE(file->truncated);
+	EXPECT_EQ(WIRE_MAX_FILE, file->size);
+	snprintf(glob, sizeof(glob), "%s/f_fits", p->dir);
+	file = control_file(&p->reply, glob);
+	ASSERT_NE(NULL, file);
+	EXPECT_FALSE(file->truncated);
+	EXPECT_EQ(WIRE_MAX_FILE, file->size);
+}
+
+TEST_F(agent, write_mkdir_rmdir)
+{
+	struct peer *p = self->p;
+	struct control *c = &p->c;
+	char path[128], dir[128];
+	const char *const globs[] = { path };
+
+	snprintf(dir, sizeof(dir), "%s/d", p->dir);
+	snprintf(path, sizeof(path), "%s/d/file", p->dir);
+	EXPECT_EQ(-ENOENT, control_write(c, path, "x", &p->err));
+	expect_in(_metadata, "ENOENT", p->err.text);
+	expect_in(_metadata, path, p->err.text);
+	EXPECT_EQ(0, control_mkdir(c, dir, &p->err));
+	EXPECT_EQ(-EEXIST, control_mkdir(c, dir, &p->err));
+	EXPECT_EQ(0, control_write(c, path, "something long", &p->err));
+	EXPECT_EQ(0, control_write(c, path, "short", &p->err));
+	ASSERT_EQ(0, CALL(control_read, globs, 1));
+	EXPECT_STREQ("short", control_text(&p->reply, "%s", path));
+	EXPECT_EQ(-ENOTEMPTY, control_rmdir(c, dir, &p->err));
+	EXPECT_EQ(0, unlink(path));
+	EXPECT_EQ(0, control_rmdir(c, dir, &p->err));
+	EXPECT_EQ(-ENOENT, control_rmdir(c, dir, &p->err));
+	/* The write itself fails, not the open. */
+	EXPECT_EQ(-ENOSPC, control_write(c, "/dev/full", "x", &p->err));
+}
+
+TEST_F(agent, run)
+{
+	const char *const echo[] = { "/bin/echo", "a", "b c", NULL };
+	const char *const no[] = { "false", NULL };
+	const char *const missing[] = { "/no/such/program", NULL };
+	struct peer *p = self->p;
+
+	ASSERT_EQ(0, CALL(control_run, echo, 5 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_STREQ("a b c\n", p->reply.output);
+	EXPECT_EQ(0, p->reply.wait_status);
+	ASSERT_EQ(0, CALL(control_run, no, 5 * SEC));
+	EXPECT_STREQ("", p->reply.output);
+	EXPECT_EQ(1, WEXITSTATUS(p->reply.wait_status));
+	EXPECT_EQ(-ENOENT, CALL(control_run, missing, 5 * SEC));
+	expect_in(_metadata, "/no/such/program", p->err.text);
+	expect_in(_metadata, "ENOENT", p->err.text);
+	ASSERT_EQ(0, CALL(control_run, script(p, "kill -9 $$"), 5 * SEC));
+	EXPECT_TRUE(WIFSIGNALED(p->reply.wait_status));
+	EXPECT_EQ(9, WTERMSIG(p->reply.wait_status));
+}
+
+TEST_F(agent, run_output)
+{
+	struct peer *p = self->p;
+
+	ASSERT_EQ(0, CALL(control_run, script(p, "echo out; echo err >&2; cat"),
+			  5 * SEC));
+	EXPECT_STREQ("out\nerr\n", p->reply.output);
+	ASSERT_EQ(0, CALL(control_run,
+			  script(p, "head -c 300000 /dev/zero | tr '\\0' x"), 5 * SEC));
+	EXPECT_EQ(300000, p->reply.output_len);
+	EXPECT_EQ(300000, strspn(p->reply.output, "x"));
+}
+
+TEST_F(agent, run_does_not_wait_for_the_background)
+{
+	struct peer *p = self->p;
+	u64 before = clock_ns();
+
+	ASSERT_EQ(0, CALL(control_run, script(p, "sleep 3 & echo x"), 5 * SEC));
+	EXPECT_STREQ("x\n", p->reply.output);
+	EXPECT_GT(2 * SEC, clock_ns() - before);
+}
+
+TEST_F(agent, run_timeout)
+{
+	struct peer *p = self->p;
+	u64 before = clock_ns();
+	char command[64];
+
+	EXPECT_EQ(-ETIMEDOUT, CALL(control_run,
+				   script(p, "sleep 100 & echo $!; wait"), 300 * MSEC));
+	EXPECT_GT(3 * SEC, clock_ns() - before);
+	expect_in(_metadata, "killed", p->err.text);
+	/* What it has started is no more, either. */
+	ASSERT_LT(0, atoi(p->reply.output));
+	snprintf(command, sizeof(command), "kill -0 %d", atoi(p->reply.output));
+	usleep(100000);
+	ASSERT_EQ(0, CALL(control_run, script(p, command), 5 * SEC));
+	EXPECT_NE(0, p->reply.wait_status);
+}
+
+static void sum(const struct control_reply *reply, const char *group,
+		unsigned int *n, u64 *units)
+{
+	size_t i;
+
+	*n = 0;
+	*units = 0;
+	for (i = 0; i < reply->nr_reports; i++) {
+		if (strcmp(reply->reports[i].r.group, group))
+			continue;
+		*units += reply->reports[i].r.units;
+		(*n)++;
+	}
+}
+
+/* Which CPUs the worker has seen, if there are no more than 64 */
+static u64 cpus_of(const struct wire_report *r)
+{
+	size_t i;
+
+	for (i = 1; i < ARRAY_SIZE(r->cpus); i++) {
+		if (r->cpus[i])
+			return ~0ULL;
+	}
+	return r->cpus[0];
+}
+
+static unsigned int first_cpu(void)
+{
+	unsigned int cpu = 0;
+	cpu_set_t set;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	while (!CPU_ISSET(cpu, &set))
+		cpu++;
+	return cpu;
+}
+
+/* Four workers on one CPU: they share it, and none is ever elsewhere. */
+TEST_F(agent, workers_share_a_cpu)
+{
+	unsigned int cpu = first_cpu(), n, i;
+	u64 units, cpu_ns = 0, wall_ns = 0;
+	const struct wire_report *r;
+	struct peer *p = self->p;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	ASSERT_EQ(0, sched_setaffinity(p->pid, sizeof(one), &one));
+	ASSERT_EQ(0, CALL(control_spawn, "left", "", 2, WIRE_WORK_SPIN))
+		TH_LOG("%s", p->err.text);
+	ASSERT_EQ(2, p->reply.nr_pids);
+	EXPECT_LT(0, p->reply.pids[1]);
+	ASSERT_EQ(0, CALL(control_spawn, "right", "", 2, WIRE_WORK_SPIN));
+	ASSERT_EQ(0, CALL(control_go, 300 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+
+	ASSERT_EQ(4, p->reply.nr_reports);
+	sum(&p->reply, "left", &n, &units);
+	EXPECT_EQ(2, n);
+	EXPECT_LT(0, units);
+	sum(&p->reply, "right", &n, &units);
+	EXPECT_EQ(2, n);
+	EXPECT_LT(0, units);
+	for (i = 0; i < 4; i++) {
+		r = &p->reply.reports[i].r;
+		EXPECT_EQ(i % 2, r->index);
+		EXPECT_EQ(0, r->flags);
+		EXPECT_LE(300 * MSEC, r->wall_ns);
+		EXPECT_LT(0, r->cpu_ns);
+		EXPECT_LE(r->cpu_ns, r->wall_ns);
+		EXPECT_EQ(1ULL << cpu, cpus_of(r));
+		EXPECT_EQ(0, r->migrations);
+		EXPECT_LE(r->gap.sched_ns, r->gap.run_delay_ns);
+		EXPECT_LE(r->gap.run_delay_ns, r->gap.raw_ns);
+		EXPECT_LE(r->gap.raw_ns, r->max_raw_gap_ns);
+		EXPECT_LE(r->max_raw_gap_ns, 300 * MSEC);
+		EXPECT_GE(r->gap.sched_ns + r->gap.steal_ns, r->gap.run_delay_ns);
+		EXPECT_LE(r->gap.at_ns + r->gap.raw_ns, 300 * MSEC);
+		/* Each has three quarters of the time for waiting. */
+		EXPECT_LT(20 * MSEC, r->run_delay_ns);
+		EXPECT_LE(r->run_delay_ns + r->cpu_ns, r->wall_ns + 50 * MSEC);
+		EXPECT_LT(0, r->timeslices);
+		EXPECT_LE(MSEC, r->max_raw_gap_ns);
+		EXPECT_LT(0, r->nivcsw);
+		cpu_ns += r->cpu_ns;
+		wall_ns = max(wall_ns, r->wall_ns);
+	}
+	EXPECT_LE(cpu_ns, wall_ns);
+
+	/* They are gone, and so are their groups. */
+	EXPECT_EQ(-ESRCH, CALL(control_go, MSEC, SEC));
+	expect_in(_metadata, "no workers", p->err.text);
+}
+
+/* A gap is in the report as long as it was, when and where it was. */
+TEST_F(agent, gap_of_a_stopped_worker)
+{
+	const struct wire_report *r;
+	struct peer *p = self->p;
+	pid_t pid;
+
+	ASSERT_EQ(0, CALL(control_spawn, "one", "", 1, WIRE_WORK_SPIN));
+	pid = p->reply.pids[0];
+	/* Helps if this host is busy; if it may not be, that is no matter. */
+	setpriority(PRIO_PROCESS, pid, -20);
+	ASSERT_EQ(0, control_go_start(&p->c, 600 * MSEC, SEC, &p->err));
+	usleep(200000);
+	kill(pid, SIGSTOP);
+	usleep(200000);
+	kill(pid, SIGCONT);
+	ASSERT_EQ(0, CALL(control_go_wait)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(1, p->reply.nr_reports);
+	r = &p->reply.reports[0].r;
+	EXPECT_EQ(0, r->flags);
+	EXPECT_LE(195 * MSEC, r->max_raw_gap_ns);
+	/* It was not runnable then: no scheduler is to blame for more than it waited. */
+	EXPECT_LE(r->gap.sched_ns, r->run_delay_ns);
+	EXPECT_GT(450 * MSEC, r->cpu_ns);
+}
+
+TEST_F(agent, worker_stuck_at_the_end)
+{
+	const struct wire_report *r;
+	struct peer *p = self->p;
+	u64 before = clock_ns();
+	pid_t pid;
+
+	ASSERT_EQ(0, CALL(control_spawn, "two", "", 2, WIRE_WORK_SPIN));
+	pid = p->reply.pids[0];
+	ASSERT_EQ(0, control_go_start(&p->c, 600 * MSEC, 200 * MSEC, &p->err));
+	usleep(200000);
+	kill(pid, SIGSTOP);
+	ASSERT_EQ(0, CALL(control_go_wait)) TH_LOG("%s", p->err.text);
+	EXPECT_GT(3 * SEC, clock_ns() - before);
+	ASSERT_EQ(2, p->reply.nr_reports);
+	r = &p->reply.reports[0].r;
+	EXPECT_EQ(WIRE_REPORT_NOT_STOPPED, r->flags);
+	EXPECT_LT(0, r->units);
+	EXPECT_LT(0, r->cpu_ns);
+	EXPECT_EQ(600 * MSEC, r->wall_ns);
+	EXPECT_LT(300 * MSEC, r->max_raw_gap_ns);
+	EXPECT_GT(600 * MSEC, r->max_raw_gap_ns);
+	EXPECT_EQ(r->max_raw_gap_ns, r->gap.raw_ns);
+	EXPECT_EQ(600 * MSEC, r->gap.at_ns + r->gap.raw_ns);
+	EXPECT_EQ(0, p->reply.reports[1].r.flags);
+	/* It was killed. */
+	usleep(100000);
+	EXPECT_EQ(-1, kill(pid, 0));
+}
+
+TEST_F(agent, worker_that_never_ran)
+{
+	const struct wire_report *r;
+	struct peer *p = self->p;
+
+	ASSERT_EQ(0, CALL(control_spawn, "one", "", 1, WIRE_WORK_SPIN));
+	usleep(200000);
+	kill(p->reply.pids[0], SIGSTOP);
+	ASSERT_EQ(0, CALL(control_go, 100 * MSEC, 100 * MSEC));
+	ASSERT_EQ(1, p->reply.nr_reports);
+	r = &p->reply.reports[0].r;
+	EXPECT_EQ(WIRE_REPORT_NOT_STOPPED | WIRE_REPORT_NEVER_RAN, r->flags);
+	EXPECT_EQ(0, r->units);
+	EXPECT_EQ(0, r->cpu_ns);
+	EXPECT_EQ(100 * MSEC, r->gap.raw_ns);
+	EXPECT_EQ(0, r->gap.at_ns);
+	EXPECT_EQ(0, cpus_of(r));
+}
+
+TEST_F(agent, worker_that_died)
+{
+	struct peer *p = self->p;
+	pid_t pid;
+
+	ASSERT_EQ(0, CALL(control_spawn, "two", "", 2, WIRE_WORK_SPIN));
+	pid = p->reply.pids[1];
+	ASSERT_EQ(0, control_go_start(&p->c, 300 * MSEC, SEC, &p->err));
+	usleep(100000);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(0, CALL(control_go_wait));
+	ASSERT_EQ(2, p->reply.nr_reports);
+	EXPECT_EQ(0, p->reply.reports[0].r.flags);
+	EXPECT_EQ(WIRE_REPORT_DIED, p->reply.reports[1].r.flags);
+}
+
+/* While workers run, the agent does what it is asked. */
+TEST_F(agent, calls_during_a_run)
+{
+	const char *const echo[] = { "echo", "hi", NULL };
+	const char *const globs[] = { "/proc/version" };
+	struct peer *p = self->p;
+	u64 before = clock_ns();
+
+	ASSERT_EQ(0, CALL(control_spawn, "one", "", 1, WIRE_WORK_SPIN));
+	ASSERT_EQ(0, control_go_start(&p->c, SEC, SEC, &p->err));
+	EXPECT_EQ(-EBUSY, control_go_start(&p->c, SEC, SEC, &p->err));
+	EXPECT_EQ(-EBUSY, CALL(control_spawn, "more", "", 1, WIRE_WORK_SPIN));
+	EXPECT_EQ(0, CALL(control_read, globs, 1));
+	EXPECT_EQ(0, CALL(control_run, echo, SEC));
+	EXPECT_STREQ("hi\n", p->reply.output);
+	EXPECT_GT(900 * MSEC, clock_ns() - before);
+	ASSERT_EQ(0, CALL(control_go_wait)) TH_LOG("%s", p->err.text);
+	EXPECT_EQ(1, p->reply.nr_reports);
+	EXPECT_LE(SEC, clock_ns() - before);
+}
+
+TEST_F(agent, spawn_errors)
+{
+	struct peer *p = self->p;
+	char name[WIRE_MAX_NAME + 1];
+
+	EXPECT_EQ(-ENOENT, CALL(control_spawn, "a", "/no/cgroup", 1, WIRE_WORK_SPIN));
+	expect_in(_metadata, "/no/cgroup", p->err.text);
+	/* A directory, but no cgroup */
+	EXPECT_EQ(-EBADF, CALL(control_spawn, "a", p->dir, 2, WIRE_WORK_SPIN));
+	EXPECT_EQ(-EBADMSG, CALL(control_spawn, "a", "", 0, WIRE_WORK_SPIN));
+	EXPECT_EQ(-EBADMSG, CALL(control_spawn, "a", "", 1, WIRE_NR_WORK));
+	EXPECT_EQ(-ENOSPC, CALL(control_spawn, "a", "", WIRE_MAX_WORKERS + 1,
+				WIRE_WORK_SPIN));
+	memset(name, 'n', WIRE_MAX_NAME);
+	name[WIRE_MAX_NAME] = '\0';
+	EXPECT_EQ(-EBADMSG, CALL(control_spawn, name, "", 1, WIRE_WORK_SPIN));
+	EXPECT_EQ(-ESRCH, CALL(control_go, MSEC, MSEC));
+}
+
+TEST_F(agent, sched_start_status_stop)
+{
+	struct peer *p = self->p;
+	struct control_sched *s = &p->reply.sched;
+
+	ASSERT_EQ(0, CALL(control_sched_status));
+	EXPECT_STREQ("disabled", s->state);
+	EXPECT_EQ(0, s->pid);
+	EXPECT_EQ(-ESRCH, CALL(control_sched_stop, SEC));
+
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, "trap 'echo bye; echo disabled >state; exit 4' INT; sleep 0.1; "
+				 ENABLE "echo on; while :; do sleep 0.05; done"), 5 * SEC))
+		TH_LOG("%s", p->err.text);
+	EXPECT_STREQ("enabled", s->state);
+	EXPECT_STREQ("fake_1.0", s->ops);
+	EXPECT_FALSE(s->ended);
+	EXPECT_EQ(0, kill(s->pid, 0));
+	EXPECT_EQ(-EBUSY, CALL(control_sched_start, script(p, "true"), SEC));
+
+	ASSERT_EQ(0, CALL(control_sched_status));
+	EXPECT_STREQ("enabled", s->state);
+	EXPECT_STREQ("fake_1.0", s->ops);
+
+	ASSERT_EQ(0, CALL(control_sched_stop, 5 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_STREQ("disabled", s->state);
+	EXPECT_TRUE(s->ended);
+	EXPECT_EQ(4, WEXITSTATUS(s->wait_status));
+	expect_in(_metadata, "on\n", s->output);
+	expect_in(_metadata, "bye\n", s->output);
+	/* It did as it was told. */
+	EXPECT_FALSE(p->c.sched_exit.valid);
+}
+
+TEST_F(agent, sched_that_fails)
+{
+	struct peer *p = self->p;
+
+	EXPECT_EQ(-ECHILD, CALL(control_sched_start,
+				script(p, "echo libbpf: bad program; echo R1 invalid >&2; exit 1"),
+				5 * SEC));
+	EXPECT_EQ(ERRMSG_FAILED, p->err.kind);
+	expect_in(_metadata, "start scheduler sh", p->err.text);
+	expect_in(_metadata, "exit status 1", p->err.text);
+	expect_in(_metadata, "libbpf: bad program\nR1 invalid", p->err.text);
+	ASSERT_TRUE(p->reply.sched.valid);
+	EXPECT_EQ(1, WEXITSTATUS(p->reply.sched.wait_status));
+	EXPECT_STREQ("libbpf: bad program\nR1 invalid\n", p->reply.sched.output);
+}
+
+/* Of a long verifier log it is the end that counts. */
+TEST_F(agent, sched_with_a_long_log)
+{
+	struct peer *p = self->p;
+	size_t len;
+
+	EXPECT_EQ(-ECHILD, CALL(control_sched_start,
+				script(p, "seq 1 100000; echo the end; exit 1"), 10 * SEC));
+	ASSERT_TRUE(p->reply.sched.valid);
+	len = strlen(p->reply.sched.output);
+	EXPECT_EQ(WIRE_MAX_CHUNK, len);
+	EXPECT_STREQ("99999\n100000\nthe end\n",
+		     p->reply.sched.output + len - strlen("99999\n100000\nthe end\n"));
+	expect_in(_metadata, "100000\nthe end", p->err.text);
+}
+
+TEST_F(agent, sched_that_is_never_enabled)
+{
+	struct peer *p = self->p;
+	u64 before = clock_ns();
+
+	EXPECT_EQ(-ETIMEDOUT, CALL(control_sched_start,
+				   script(p, "echo loading; sleep 100"), 300 * MSEC));
+	expect_in(_metadata, "not enabled", p->err.text);
+	expect_in(_metadata, "loading", p->err.text);
+	EXPECT_GT(3 * SEC, clock_ns() - before);
+}
+
+TEST_F(agent, sched_that_ignores_sigint)
+{
+	struct peer *p = self->p;
+
+	/* The "kernel" disables it after its end. */
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, "trap '' INT; " DISABLE_LATER ENABLE
+				 "while :; do sleep 0.05; done"), 5 * SEC));
+	ASSERT_EQ(0, CALL(control_sched_stop, 200 * MSEC)) TH_LOG("%s", p->err.text);
+	EXPECT_TRUE(WIFSIGNALED(p->reply.sched.wait_status));
+	EXPECT_EQ(SIGKILL, WTERMSIG(p->reply.sched.wait_status));
+	EXPECT_STREQ("disabled", p->reply.sched.state);
+}
+
+TEST_F(agent, no_sched_ext)
+{
+	struct peer *p = self->p;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/state", p->dir);
+	unlink(path);
+	EXPECT_EQ(-EOPNOTSUPP, CALL(control_sched_start, script(p, "true"), SEC));
+	expect_in(_metadata, "no sched_ext", p->err.text);
+	/* A kernel without it is no failure of the scheduler. */
+	EXPECT_EQ(ERRMSG_HOST, p->err.kind);
+}
+
+TEST_F(agent, sched_exec_error)
+{
+	const char *const missing[] = { "/no/such/scx", NULL };
+	struct peer *p = self->p;
+
+	EXPECT_EQ(-ENOENT, CALL(control_sched_start, missing, SEC));
+	expect_in(_metadata, "/no/such/scx", p->err.text);
+}
+
+/* The kernel throws it out in the middle of a run; the event comes with the run. */
+TEST_F(agent, sched_leaves_during_a_run)
+{
+	struct peer *p = self->p;
+	struct control_sched *left = &p->c.sched_exit;
+
+	write_file(p, "kmsg", "6,1,1,-;sched_ext: BPF scheduler \"old\" disabled (unreg)\n");
+	ASSERT_EQ(0, CALL(control_spawn, "one", "", 1, WIRE_WORK_SPIN));
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, ENABLE "sleep 0.2; "
+				 "echo '3,2,2,-;sched_ext: BPF scheduler \"fake\" disabled (stall)' >>kmsg; "
+				 "(echo ' SUBSYSTEM=x'; echo '3,3,3,-;usb: hello') >>kmsg; "
+				 "echo '3,4,4,-;sched_ext: fake: sh[1] failed' >>kmsg; "
+				 "echo disabled >state; sleep 0.2; echo EXIT: stall; exit 3"),
+			  5 * SEC));
+	ASSERT_EQ(0, CALL(control_go, 600 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_TRUE(left->valid);
+	EXPECT_STREQ("fake_1.0", left->ops);
+	EXPECT_STREQ("disabled", left->state);
+	EXPECT_STREQ("sched_ext: BPF scheduler \"fake\" disabled (stall)\n"
+		     "sched_ext: fake: sh[1] failed", left->reason);
+	EXPECT_TRUE(left->ended);
+	EXPECT_EQ(3, WEXITSTATUS(left->wait_status));
+	EXPECT_STREQ("EXIT: stall\n", left->output);
+	EXPECT_LT(0, left->when_ns);
+	EXPECT_LT(left->when_ns, clock_ns() - 200 * MSEC);
+}
+
+/* Its process dies shortly before the end of a run, and the kernel is slow. */
+TEST_F(agent, sched_dies_during_a_run)
+{
+	struct peer *p = self->p;
+
+	ASSERT_EQ(0, CALL(control_spawn, "one", "", 1, WIRE_WORK_SPIN));
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, DISABLE_LATER ENABLE "sleep 0.3; kill -SEGV $$"),
+			  5 * SEC));
+	ASSERT_EQ(0, CALL(control_go, 600 * MSEC, SEC));
+	ASSERT_TRUE(p->c.sched_exit.valid);
+	EXPECT_TRUE(WIFSIGNALED(p->c.sched_exit.wait_status));
+	EXPECT_STREQ("disabled", p->c.sched_exit.state);
+	EXPECT_STREQ("", p->c.sched_exit.reason);
+	/* Another one can be started. */
+	EXPECT_EQ(0, CALL(control_sched_start, script(p, ENABLE "sleep 100"), SEC));
+}
+
+TEST_F(agent, kmsg)
+{
+	struct peer *p = self->p;
+
+	write_file(p, "kmsg",
+		   "5,0,0,-;Linux version 6.12\n"
+		   "6,1,1234567,-;sched_ext: BPF scheduler \"a\" enabled\n"
+		   "3,2,2234567,-;sched_ext: BPF scheduler \"a\" disabled (runtime error)\n"
+		   "3,3,2234568,-;sched_ext: a: oops\n"
+		   " DEVICE=+x:y\n"
+		   "6,4,3000001,-;sched_ext: BPF scheduler \"b\" enabled\n"
+		   "garbage\n");
+	ASSERT_EQ(0, CALL(control_kmsg)) TH_LOG("%s", p->err.text);
+	EXPECT_STREQ("[    0.000000] Linux version 6.12\n"
+		     "[    1.234567] sched_ext: BPF scheduler \"a\" enabled\n"
+		     "[    2.234567] sched_ext: BPF scheduler \"a\" disabled (runtime error)\n"
+		     "[    2.234568] sched_ext: a: oops\n"
+		     "[    3.000001] sched_ext: BPF scheduler \"b\" enabled\n",
+		     p->reply.output);
+	EXPECT_STREQ("sched_ext: BPF scheduler \"a\" disabled (runtime error)\n"
+		     "sched_ext: a: oops", p->reply.reason);
+}
+
+TEST_F(agent, poweroff)
+{
+	struct peer *p = self->p;
+	char log[256];
+	int status;
+
+	ASSERT_EQ(0, control_poweroff(&p->c, &p->err)) TH_LOG("%s", p->err.text);
+	status = agent_end(p, log, sizeof(log));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	/* It is gone before it answers: just as good */
+	EXPECT_EQ(0, control_poweroff(&p->c, &p->err));
+	/* For others it is an error. */
+	EXPECT_EQ(-EPIPE, CALL(control_kmsg));
+	expect_in(_metadata, "the guest has ended", p->err.text);
+	expect_in(_metadata, "kernel's log", p->err.text);
+}
+
+/* The host is gone: nothing is left running. */
+TEST_F(agent, hang_up)
+{
+	struct peer *p = self->p;
+	char log[256];
+	pid_t pid;
+	int status;
+
+	/* The orphan becomes ours, so that its end can be seen. */
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	ASSERT_EQ(0, CALL(control_spawn, "one", "", 1, WIRE_WORK_SPIN));
+	pid = p->reply.pids[0];
+	shutdown(p->fd, SHUT_RDWR);
+	EXPECT_EQ(1, WEXITSTATUS(agent_end(p, log, sizeof(log))));
+	expect_in(_metadata, "closed the connection", log);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+}
+
+/* A frame to be damaged and sent by hand */
+static size_t raw_frame(u8 *buf, size_t size, u32 type, u32 seq)
+{
+	struct wire_writer w;
+
+	wire_begin(&w, buf, size, type, seq);
+	wire_put_str(&w, "/tmp");
+	return wire_end(&w);
+}
+
+/* Byte by byte is as good as at once. */
+TEST_F(agent, slow_request)
+{
+	struct peer *p = self->p;
+	struct wire_writer w;
+	u8 buf[256];
+	size_t len, i;
+
+	wire_begin(&w, buf, sizeof(buf), WIRE_MKDIR, 1);
+	wire_put_str(&w, p->dir);
+	len = wire_end(&w);
+	for (i = 0; i < len; i++)
+		ASSERT_TRUE(send_all(p->fd, buf + i, 1));
+	p->c.seq = 1;
+	/* The answer to that is no news for this call, but shows that it came. */
+	EXPECT_EQ(-EEXIST, control_mkdir(&p->c, p->dir, &p->err));
+	EXPECT_EQ(2, p->c.seq);
+}
+
+FIXTURE(bad_frame) {
+	struct peer *p;
+};
+
+FIXTURE_VARIANT(bad_frame) {
+	unsigned int offset;
+	u8 flip;
+	const char *said;
+};
+
+FIXTURE_VARIANT_ADD(bad_frame, magic) {
+	.offset = 0, .flip = 1, .said = "bad magic",
+};
+
+FIXTURE_VARIANT_ADD(bad_frame, version) {
+	.offset = 4, .flip = 2, .said = "bad version",
+};
+
+FIXTURE_VARIANT_ADD(bad_frame, length) {
+	.offset = 15, .flip = 0x80, .said = "bad length",
+};
+
+FIXTURE_VARIANT_ADD(bad_frame, crc) {
+	.offset = 16, .flip = 1, .said = "bad CRC",
+};
+
+FIXTURE_VARIANT_ADD(bad_frame, payload) {
+	.offset = 24, .flip = 1, .said = "bad CRC",
+};
+
+FIXTURE_SETUP(bad_frame)
+{
+	self->p = calloc(1, sizeof(*self->p));
+	ASSERT_NE(NULL, self->p);
+	ASSERT_TRUE(agent_start(self->p));
+	ASSERT_EQ(0, control_wait_hello(&self->p->c, 10 * SEC, &self->p->err));
+}
+
+FIXTURE_TEARDOWN(bad_frame)
+{
+	agent_stop(self->p);
+	free(self->p);
+}
+
+TEST_F(bad_frame, ends_the_agent)
+{
+	struct peer *p = self->p;
+	char log[256];
+	u8 buf[256];
+	size_t len;
+	int status;
+
+	len = raw_frame(buf, sizeof(buf), WIRE_RMDIR, 1);
+	buf[variant->offset] ^= variant->flip;
+	ASSERT_TRUE(send_all(p->fd, buf, len));
+	status = agent_end(p, log, sizeof(log));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(1, WEXITSTATUS(status));
+	expect_in(_metadata, variant->said, log);
+	EXPECT_EQ(-EPIPE, CALL(control_kmsg));
+}
+
+/* Well-formed frames with nonsense in them are answered, all but one. */
+TEST_F(agent, nonsense)
+{
+	struct peer *p = self->p;
+	struct wire_receiver *rx = calloc(1, sizeof(*rx));
+	const u8 *pos;
+	struct wire_frame frame;
+	struct wire_reader r;
+	u8 buf[4096];
+	size_t len;
+	u32 type;
+	ssize_t n;
+	char log[256];
+
+	ASSERT_NE(NULL, rx);
+	for (type = 0; type < 300; type++) {
+		/* A path is what these expect, and the end without a payload. */
+		if (type == WIRE_MKDIR || type == WIRE_RMDIR ||
+		    type == WIRE_POWEROFF || type == WIRE_KMSG)
+			continue;
+		len = raw_frame(buf, sizeof(buf), type, 1000 + type);
+		ASSERT_TRUE(send_all(p->fd, buf, len));
+		n = peer_recv(p, buf, sizeof(buf), 5 * SEC);
+		ASSERT_LT(0, n) TH_LOG("type %u", type);
+		pos = buf;
+		len = n;
+		ASSERT_EQ(WIRE_OK, wire_receive(rx, &pos, &len, &frame));
+		EXPECT_EQ(WIRE_DONE, frame.type);
+		EXPECT_EQ(1000 + type, frame.seq);
+		wire_read(&r, &frame);
+		EXPECT_EQ(type > 0 && type < WIRE_POWEROFF ? EBADMSG : EOPNOTSUPP,
+			  wire_get_u32(&r)) TH_LOG("type %u", type);
+	}
+	free(rx);
+
+	len = raw_frame(buf, sizeof(buf), WIRE_READ, 0);
+	ASSERT_TRUE(send_all(p->fd, buf, len));
+	EXPECT_EQ(1, WEXITSTATUS(agent_end(p, log, sizeof(log))));
+	expect_in(_metadata, "no sequence number", log);
+}
+
+/* Now the other way round: control.h and a guest that misbehaves */
+FIXTURE(guest) {
+	struct peer *p;
+};
+
+FIXTURE_SETUP(guest)
+{
+	self->p = calloc(1, sizeof(*self->p));
+	ASSERT_NE(NULL, self->p);
+	ASSERT_TRUE(peer_open(self->p));
+	self->p->c.timeout_ns = 100 * MSEC;
+}
+
+FIXTURE_TEARDOWN(guest)
+{
+	close(self->p->fd);
+	close(self->p->other_fd);
+	control_reply_free(&self->p->reply);
+	control_destroy(&self->p->c);
+	free(self->p);
+}
+
+static bool guest_says(struct peer *p, struct wire_writer *w)
+{
+	size_t len = wire_end(w);
+
+	return len && send_all(p->other_fd, w->buf, len);
+}
+
+TEST_F(guest, is_silent)
+{
+	struct peer *p = self->p;
+	u64 before = clock_ns();
+
+	EXPECT_EQ(-ETIMEDOUT, control_wait_hello(&p->c, 100 * MSEC, &p->err));
+	expect_in(_metadata, "wait 0.1 s for the guest's agent", p->err.text);
+	expect_in(_metadata, "ETIMEDOUT", p->err.text);
+	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/x", &p->err));
+	expect_in(_metadata, "make directory /x", p->err.text);
+	EXPECT_LE(200 * MSEC, clock_ns() - before);
+	EXPECT_GT(2 * SEC, clock_ns() - before);
+}
+
+TEST_F(guest, ends)
+{
+	struct peer *p = self->p;
+
+	shutdown(p->other_fd, SHUT_RDWR);
+	EXPECT_EQ(-EPIPE, control_wait_hello(&p->c, SEC, &p->err));
+	expect_in(_metadata, "the guest has ended", p->err.text);
+	EXPECT_EQ(-EPIPE, control_write(&p->c, "/x", "y", &p->err));
+	expect_in(_metadata, "write /x", p->err.text);
+}
+
+TEST_F(guest, writes_garbage)
+{
+	static const char text[] = "Kernel panic - not syncing: what";
+	struct peer *p = self->p;
+
+	ASSERT_TRUE(send_all(p->other_fd, text, sizeof(text)));
+	EXPECT_EQ(-EPROTO, control_wait_hello(&p->c, SEC, &p->err));
+	expect_in(_metadata, "bad magic", p->err.text);
+	EXPECT_EQ(-EPROTO, CALL(control_kmsg));
+}
+
+/* An answer that comes too late is not taken for the next one. */
+TEST_F(guest, answers_late)
+{
+	struct peer *p = self->p;
+	struct wire_writer w;
+	u8 buf[256];
+
+	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/a", &p->err));
+	wire_begin(&w, buf, sizeof(buf), WIRE_DONE, 1);
+	wire_put_u32(&w, EEXIST);
+	wire_put_str(&w, "first");
+	ASSERT_TRUE(guest_says(p, &w));
+	wire_begin(&w, buf, sizeof(buf), WIRE_DONE, 2);
+	wire_put_u32(&w, EROFS);
+	wire_put_str(&w, "second");
+	ASSERT_TRUE(guest_says(p, &w));
+	EXPECT_EQ(-EROFS, control_mkdir(&p->c, "/b", &p->err));
+	expect_in(_metadata, "second", p->err.text);
+}
+
+TEST_F(guest, never_stops_talking)
+{
+	struct peer *p = self->p;
+	struct wire_writer w;
+	u64 before = clock_ns();
+	u8 buf[256];
+	pid_t pid;
+
+	wire_begin(&w, buf, sizeof(buf), WIRE_HELLO, 0);
+	wire_put_hello(&w, &(struct wire_hello) { .release = "x" });
+	pid = fork();
+	if (!pid) {
+		close(p->fd);
+		while (guest_says(p, &w))
+			;
+		_exit(0);
+	}
+	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/a", &p->err));
+	EXPECT_GT(2 * SEC, clock_ns() - before);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Each type with a payload that is too short, too long, or of another type */
+TEST_F(guest, sends_malformed_answers)
+{
+	struct peer *p = self->p;
+	struct wire_writer w;
+	u32 type, bytes;
+	u8 buf[256];
+
+	for (type = WIRE_DONE; type <= WIRE_REASON + 1; type++) {
+		for (bytes = 0; bytes <= 3; bytes++) {
+			wire_begin(&w, buf, sizeof(buf), type, p->c.seq + 1);
+			w.len += bytes;
+			memset(buf + WIRE_HEADER_SIZE, 0xff, bytes);
+			ASSERT_TRUE(guest_says(p, &w));
+			EXPECT_EQ(-EPROTO, CALL(control_kmsg)) TH_LOG("type %u", type);
+		}
+	}
+	/* Too many workers, and an errno that is none */
+	wire_begin(&w, buf, sizeof(buf), WIRE_PIDS, p->c.seq + 1);
+	wire_put_u32(&w, 0x40000000);
+	ASSERT_TRUE(guest_says(p, &w));
+	EXPECT_EQ(-EPROTO, CALL(control_kmsg));
+	wire_begin(&w, buf, sizeof(buf), WIRE_DONE, p->c.seq + 1);
+	wire_put_u32(&w, 0x80000000);
+	wire_put_str(&w, "");
+	ASSERT_TRUE(guest_says(p, &w));
+	EXPECT_EQ(-EPROTO, CALL(control_kmsg));
+	/* An answer to a question that was not asked, and an unknown event */
+	wire_begin(&w, buf, sizeof(buf), WIRE_DONE, p->c.seq + 100);
+	ASSERT_TRUE(guest_says(p, &w));
+	EXPECT_EQ(-EPROTO, CALL(control_kmsg));
+	wire_begin(&w, buf, sizeof(buf), WIRE_DONE, 0);
+	ASSERT_TRUE(guest_says(p, &w));
+	EXPECT_EQ(-EPROTO, CALL(control_kmsg));
+}
+
+/* A request that does not fit is not sent. */
+TEST_F(guest, is_asked_too_much)
+{
+	struct peer *p = self->p;
+	char *text = malloc(WIRE_MAX_PAYLOAD);
+
+	ASSERT_NE(NULL, text);
+	memset(text, 'x', WIRE_MAX_PAYLOAD - 1);
+	text[WIRE_MAX_PAYLOAD - 1] = '\0';
+	EXPECT_EQ(-E2BIG, control_write(&p->c, "/x", text, &p->err));
+	EXPECT_EQ(ERRMSG_INPUT, p->err.kind);
+	EXPECT_EQ(-1, recv(p->other_fd, text, 1, MSG_DONTWAIT));
+	free(text);
+}
+
+TEST_HARNESS_MAIN
