@@ -33,6 +33,11 @@ BPF_CLANG := $(shell for c in $(CLANG) $(if $(filter -%,$(LLVM)),clang$(LLVM)) \
 	v=$$($$c -dM -E - </dev/null 2>/dev/null | sed -n 's/.*__clang_major__ //p'); \
 	if [ "$${v:-0}" -ge 16 ]; then echo $$c; break; fi; done)
 
+# bpftool's build wants its strip, which is in a package of its own, and works
+# as well with an unstripped object.
+BPF_STRIP := $(or $(shell command -v $(patsubst %clang,%llvm-strip,$(subst \
+		clang-,llvm-strip-,$(BPF_CLANG)))),true)
+
 ifeq ($(BPF_CLANG),)
 NO_SCX := no clang of version 16 or later
 else ifeq ($(wildcard $(VMLINUX_BTF)),)
@@ -147,7 +152,7 @@ $(LIBBPF): $(wildcard $(TOOLS)/lib/bpf/*.[ch] $(TOOLS)/lib/bpf/Makefile) \
 $(OUTPUT)/scx_simple: $(wildcard $(TOOLS)/sched_ext/scx_simple* $(TOOLS)/sched_ext/include/scx/*) \
 		      $(VMLINUX_BTF) $(LIBBPF)
 	$(call msg,MAKE,,$@)
-	$(Q)$(MAKE) -s -C $(TOOLS)/sched_ext O=$(OBJ)/scx CLANG=$(BPF_CLANG) \
+	$(Q)$(MAKE) -s -C $(TOOLS)/sched_ext O=$(OBJ)/scx CLANG=$(BPF_CLANG) LLVM_STRIP=$(BPF_STRIP) \
 		VMLINUX_BTF=$(abspath $(VMLINUX_BTF)) scx_simple
 	$(Q)install $(SCX_BUILD)/bin/scx_simple $@
 

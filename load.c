@@ -42,6 +42,8 @@ int load_prepare(struct session *s, const struct load_group *groups, size_t nr_g
 	size_t i;
 	int ret;
 
+	if (nr_groups > LOAD_MAX_GROUPS)
+		return errmsg_set(err, ERRMSG_INPUT, E2BIG, "preparing %zu cgroups", nr_groups);
 	for (i = 0; i < nr_groups; i++) {
 		ret = make_cgroup(s, &groups[i], path, sizeof(path), err);
 		if (!ret) {
@@ -57,14 +59,19 @@ int load_prepare(struct session *s, const struct load_group *groups, size_t nr_g
 	return 0;
 }
 
-u64 load_duration(void)
+int load_duration(u64 *duration_ns, struct errmsg *err)
 {
 	const char *env = getenv("KTSTR_DURATION");
-	unsigned long seconds = env ? strtoul(env, NULL, 10) : DEFAULT_DURATION;
+	u64 seconds = DEFAULT_DURATION;
+	char *end = "";
 
-	if (!seconds || seconds > MAX_DURATION)
-		seconds = DEFAULT_DURATION;
-	return seconds * NSEC_PER_SEC;
+	if (env && *env)
+		seconds = strtoull(env, &end, 10);
+	if (*end || !seconds || seconds > MAX_DURATION)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "KTSTR_DURATION=%s: must be 1 to %d seconds",
+				  env, MAX_DURATION);
+	*duration_ns = seconds * NSEC_PER_SEC;
+	return 0;
 }
 
 int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,

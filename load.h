@@ -42,16 +42,18 @@ int load_prepare(struct session *s, const struct load_group *groups, size_t nr_g
 		 struct errmsg *err);
 
 /**
- * load_duration() - how long workers shall run, in ns
+ * load_duration() - how long workers shall run
+ * @duration_ns: KTSTR_DURATION, which is in seconds, or a few
+ * @err: what is wrong with KTSTR_DURATION
  *
- * KTSTR_DURATION in seconds, or a few.
+ * Return: 0 or -EINVAL.
  */
-u64 load_duration(void);
+int load_duration(u64 *duration_ns, struct errmsg *err);
 
 /**
  * load_run() - let all workers run
  * @s: a session after load_prepare()
- * @duration_ns: how long
+ * @duration_ns: how long; see load_duration()
  * @reply: the workers' reports
  * @err: what failed
  *

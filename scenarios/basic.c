@@ -103,6 +103,10 @@ static void expect_stats(struct __test_metadata *_metadata, const struct load_gr
 		TH_LOG("cgroup %s: %u of %u workers did not run, or did not stop",
 		       group->name, st->stuck, st->workers);
 	}
+	EXPECT_EQ(0, st->corrupt) {
+		TH_LOG("cgroup %s: %u workers computed wrong results: their registers were lost",
+		       group->name, st->corrupt);
+	}
 	EXPECT_GE(st->min_share * 100, st->mean_share * STARVED_PERCENT) {
 		TH_LOG("cgroup %s: worker %u starves with %u/1000 of its CPUs, the mean is %u/1000",
 		       group->name, st->min_worker, st->min_share, st->mean_share);
@@ -132,10 +136,13 @@ static void judge(struct __test_metadata *_metadata, struct session *s,
 	struct control_reply reply;
 	bool signal = true;
 	struct errmsg err;
+	u64 duration;
 	size_t i;
 	int ret;
 
-	ret = load_prepare(s, groups, nr, &err) ?: load_run(s, load_duration(), &reply, &err);
+	ret = load_duration(&duration, &err) ?:
+	      load_prepare(s, groups, nr, &err) ?:
+	      load_run(s, duration, &reply, &err);
 	ktstr_assert_ok(_metadata, s, ret, &err);
 	for (i = 0; i < nr; i++) {
 		st[i] = load_stats(&groups[i], reply.reports, reply.nr_reports);
@@ -270,10 +277,12 @@ TEST_F_TIMEOUT(leaving, is_reported, KTSTR_TEST_TIMEOUT)
 	struct control_reply reply;
 	struct load_stats st;
 	struct errmsg err;
+	u64 duration;
 	int ret;
 
-	ret = load_prepare(&self->s, &group, 1, &err) ?:
-	      control_go_start(&self->s.control, load_duration(), 10 * NSEC_PER_SEC, &err) ?:
+	ret = load_duration(&duration, &err) ?:
+	      load_prepare(&self->s, &group, 1, &err) ?:
+	      control_go_start(&self->s.control, duration, 10 * NSEC_PER_SEC, &err) ?:
 	      interrupt_scheduler(&self->s, &err) ?:
 	      control_go_wait(&self->s.control, &reply, &err);
 	ktstr_assert_ok(_metadata, &self->s, ret, &err);

@@ -181,7 +181,7 @@ needs()
 	cmd:flex	flex		the kernel's configuration language
 	cmd:bison	bison		the kernel's configuration language
 	cmd:bc	bc		computes the kernel's time constants
-	cmd:perl	perl		scripts of the kernel's build and of kselftest
+	perl	perl		scripts of the kernel's build and of kselftest
 	cmd:python3	python3		generates a header of libbpf
 	cmd:lz4	lz4		compresses the kernel
 	cmd:xz	xz-utils	unpacks the kernel's source
@@ -247,6 +247,8 @@ present()
 	hdr:*)	echo "#include <${1#hdr:}>" | gcc -E -x c - ;;
 	file:*)	[ -e "${1#file:}" ] ;;
 	clang)	find_clang ;;
+	# perl-base, which is always there, has no modules.
+	perl)	perl -MTerm::ANSIColor -MEncode -e 1 ;;
 	esac >/dev/null 2>&1
 }
 
