@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What workers report is summed up per cgroup: shares, gaps, CPUs, trouble. */
+#include <errno.h>
 #include <linux/kernel.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,21 +244,26 @@ TEST(spread)
 
 TEST(duration)
 {
-	static const char * const bad[] = { "", "0", "x", "-1", "3601", "99999999999999999999" };
-	u64 standard;
+	static const char * const bad[] = { "0", "x", "7s", "-1", "3601", "99999999999999999999" };
+	struct errmsg err;
+	u64 standard, ns;
 	size_t i;
 
 	unsetenv("KTSTR_DURATION");
-	standard = load_duration();
+	ASSERT_EQ(0, load_duration(&standard, &err));
 	EXPECT_GE(standard, NSEC_PER_SEC);
 	EXPECT_LE(standard, 60 * NSEC_PER_SEC);
-	setenv("KTSTR_DURATION", "7", 1);
-	EXPECT_EQ(7 * NSEC_PER_SEC, load_duration());
+	setenv("KTSTR_DURATION", "", 1);
+	EXPECT_EQ(0, load_duration(&ns, &err));
+	EXPECT_EQ(standard, ns);
 	setenv("KTSTR_DURATION", "3600", 1);
-	EXPECT_EQ(3600 * NSEC_PER_SEC, load_duration());
+	EXPECT_EQ(0, load_duration(&ns, &err));
+	EXPECT_EQ(3600 * NSEC_PER_SEC, ns);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		setenv("KTSTR_DURATION", bad[i], 1);
-		EXPECT_EQ(standard, load_duration());
+		EXPECT_EQ(-EINVAL, load_duration(&ns, &err));
+		EXPECT_EQ(ERRMSG_INPUT, err.kind);
+		EXPECT_NE(NULL, strstr(err.text, bad[i]));
 	}
 }
 
