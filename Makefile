@@ -48,10 +48,7 @@ endif
 
 TEST_GEN_PROGS := $(SCENARIOS) $(UNITS)
 TEST_GEN_PROGS_EXTENDED := $(BENCHES)
-TEST_GEN_FILES := $(if $(wildcard guest/agent.c),ktstr_agent) \
-		  $(if $(wildcard guest/host_init.c),ktstr_host_init) \
-		  $(if $(wildcard tools/ktstr_host_run.c),ktstr_emulated) \
-		  $(notdir $(wildcard tools/emulated-host.sh)) \
+TEST_GEN_FILES := ktstr_agent ktstr_host_init ktstr_emulated emulated-host.sh \
 		  $(if $(NO_SCX),,scx_simple)
 endif
 
@@ -99,7 +96,7 @@ LDLIBS := -llz4 -lnuma -lelf -lz -lpthread
 LIBKTSTR := $(OBJ)/libktstr.a
 LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c))
 # The guest's PID 1 has no libraries to find; of the modules it shares the protocol.
-AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,$(wildcard wire.c) \
+AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c \
 		$(filter-out guest/host_init.c,$(wildcard guest/*.c)))
 HOST_INIT_OBJS := $(OBJ)/static/guest/host_init.o
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <linux/kernel.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,14 @@
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 
-/* Long enough for the limits in scenarios/ beside 10 ms of steal's granularity */
-#define DEFAULT_DURATION	3
+/*
+ * Long enough for the limits in scenarios/, beside slices of 20 ms and the 10 ms
+ * in which /proc/stat counts steal: a guest's CPU gets at least MIN_CPU_NS.
+ */
+#define DEFAULT_DURATION_NS	(3 * NSEC_PER_SEC)
+#define MIN_CPU_NS		(600 * NSEC_PER_MSEC)
 #define MAX_DURATION		3600
+#define STEAL_GRANULARITY_NS	(10 * NSEC_PER_MSEC)
 
 /* How long workers may take to notice the end on an emulated host */
 #define GRACE_NS		(10 * NSEC_PER_SEC)
@@ -59,34 +65,88 @@ int load_prepare(struct session *s, const struct load_group *groups, size_t nr_g
 	return 0;
 }
 
-int load_duration(u64 *duration_ns, struct errmsg *err)
+unsigned int load_overcommit(const struct topology *topo)
+{
+	cpu_set_t mine;
+	int host_cpus = 1;
+
+	if (!sched_getaffinity(0, sizeof(mine), &mine))
+		host_cpus = CPU_COUNT(&mine);
+	return (topology_cpus(topo) + host_cpus - 1) / host_cpus;
+}
+
+int load_duration(const struct topology *topo, u64 *duration_ns, struct errmsg *err)
 {
 	const char *env = getenv("KTSTR_DURATION");
-	u64 seconds = DEFAULT_DURATION;
+	u64 seconds = 0;
 	char *end = "";
 
-	if (env && *env)
-		seconds = strtoull(env, &end, 10);
+	if (!env || !*env) {
+		*duration_ns = max(DEFAULT_DURATION_NS, load_overcommit(topo) * MIN_CPU_NS);
+		return 0;
+	}
+	seconds = strtoull(env, &end, 10);
 	if (*end || !seconds || seconds > MAX_DURATION)
-		return errmsg_set(err, ERRMSG_INPUT, 0, "KTSTR_DURATION=%s: must be 1 to %d seconds",
+		return errmsg_set(err, ERRMSG_INPUT, 0,
+				  "KTSTR_DURATION=%s: must be 1 to %d seconds",
 				  env, MAX_DURATION);
 	*duration_ns = seconds * NSEC_PER_SEC;
 	return 0;
 }
 
-int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
-	     struct errmsg *err)
+/* The steal column of /proc/stat; a CPU that has none there keeps its value. */
+static int read_steal(struct session *s, u64 *steal_ns, struct errmsg *err)
 {
-	return control_go(&s->control, duration_ns, GRACE_NS, reply, err);
+	static const char * const globs[] = { "/proc/stat" };
+	const struct control_file *file;
+	unsigned long long ticks;
+	struct control_reply reply;
+	const char *line;
+	unsigned int cpu;
+	int ret;
+
+	ret = control_read(&s->control, globs, ARRAY_SIZE(globs), &reply, err);
+	file = control_file(&reply, globs[0]);
+	for (line = file ? file->data : NULL; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "cpu%u %*u %*u %*u %*u %*u %*u %*u %llu", &cpu, &ticks) == 2 &&
+		    cpu < WIRE_MAX_CPUS)
+			steal_ns[cpu] = ticks * STEAL_GRANULARITY_NS;
+	}
+	control_reply_free(&reply);
+	return ret;
 }
 
-/* CPU time in 1/1000 of the time that the host left to the worker's CPUs */
-static unsigned int share(const struct wire_report *r)
+int load_run(struct session *s, u64 duration_ns, struct load_result *result,
+	     struct errmsg *err)
 {
-	u64 steal = min(r->steal_ns, r->wall_ns);
-	u64 available = max(r->wall_ns - steal, r->cpu_ns);
+	u64 before[WIRE_MAX_CPUS] = {};
+	int i, ret;
 
-	return available ? r->cpu_ns * 1000 / available : 0;
+	memset(result, 0, sizeof(*result));
+	ret = read_steal(s, before, err) ?:
+	      control_go(&s->control, duration_ns, GRACE_NS, &result->reply, err) ?:
+	      read_steal(s, result->steal_ns, err);
+	for (i = 0; i < WIRE_MAX_CPUS; i++)
+		result->steal_ns[i] -= before[i];
+	return ret;
+}
+
+/* The time that the host left to the CPUs that the worker was seen on: the mean */
+static u64 available(const struct wire_report *r, const struct load_result *result)
+{
+	u64 left = 0, cpus = 0;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < WIRE_MAX_CPUS; cpu++) {
+		if (!(r->cpus[cpu / 64] >> cpu % 64 & 1))
+			continue;
+		left += r->wall_ns - min(r->wall_ns, result->steal_ns[cpu]);
+		cpus++;
+	}
+	if (cpus)
+		left /= cpus;
+	return max_t(u64, left, STEAL_GRANULARITY_NS);
 }
 
 static bool off_cpus(const struct load_group *group, const struct cpu_set *seen)
@@ -103,9 +163,10 @@ static bool off_cpus(const struct load_group *group, const struct cpu_set *seen)
 }
 
 static void add_report(struct load_stats *st, const struct load_group *group,
-		       const struct wire_report *r)
+		       const struct load_result *result, const struct wire_report *r)
 {
-	unsigned int part = share(r);
+	u64 available_ns = available(r, result);
+	u64 rate = r->units * NSEC_PER_MSEC / (available_ns / 1000);
 	struct cpu_set seen = {};
 	size_t i;
 
@@ -116,12 +177,12 @@ static void add_report(struct load_stats *st, const struct load_group *group,
 		st->off_cpus++;
 		st->off_worker = r->index;
 	}
-	if (!st->workers || part < st->min_share) {
-		st->min_share = part;
+	if (!st->workers || rate < st->min_rate) {
+		st->min_rate = rate;
 		st->min_worker = r->index;
 	}
-	if (!st->workers || part > st->max_share) {
-		st->max_share = part;
+	if (!st->workers || rate > st->max_rate) {
+		st->max_rate = rate;
 		st->max_worker = r->index;
 	}
 	if (!st->workers || r->gap.sched_ns > st->gap.sched_ns) {
@@ -133,7 +194,8 @@ static void add_report(struct load_stats *st, const struct load_group *group,
 				    WIRE_REPORT_DIED));
 	st->corrupt += !!(r->flags & WIRE_REPORT_CORRUPT);
 	st->cpu_ns += r->cpu_ns;
-	st->mean_share += part;
+	st->mean_rate += rate;
+	st->available_ns += available_ns;
 	st->raw_gap_ns = max(st->raw_gap_ns, r->max_raw_gap_ns);
 	st->run_delay_ns += r->run_delay_ns;
 	st->steal_ns = max(st->steal_ns, r->steal_ns);
@@ -142,24 +204,27 @@ static void add_report(struct load_stats *st, const struct load_group *group,
 }
 
 struct load_stats load_stats(const struct load_group *group,
-			     const struct control_report *reports, size_t nr)
+			     const struct load_result *result)
 {
+	const struct control_report *reports = result->reply.reports;
 	struct load_stats st = {};
 	size_t i;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < result->reply.nr_reports; i++)
 		if (!strcmp(reports[i].group, group->name))
-			add_report(&st, group, &reports[i].r);
-	if (st.workers)
-		st.mean_share /= st.workers;
+			add_report(&st, group, result, &reports[i].r);
+	if (st.workers) {
+		st.mean_rate /= st.workers;
+		st.available_ns /= st.workers;
+	}
 	return st;
 }
 
 unsigned int load_spread(const struct load_stats *stats)
 {
-	if (!stats->mean_share)
+	if (!stats->mean_rate)
 		return 0;
-	return (stats->max_share - stats->min_share) * 100 / stats->mean_share;
+	return (stats->max_rate - stats->min_rate) * 100 / stats->mean_rate;
 }
 
 void load_print(const struct load_group *group, const struct load_stats *st)
@@ -169,16 +234,17 @@ void load_print(const struct load_group *group, const struct load_stats *st)
 	ksft_print_msg("cgroup %s: %u workers, cpuset %s, seen on %s", group->name, st->workers,
 		       cpu_set_format(&group->cpus, asked, sizeof(asked))[0] ? asked : "all",
 		       cpu_set_format(&st->cpus, seen, sizeof(seen)));
-	printf(": CPU %llu ms, share %u.%u %% (%u.%u to %u.%u, spread %u %%)",
-	       (unsigned long long)st->cpu_ns / NSEC_PER_MSEC,
-	       st->mean_share / 10, st->mean_share % 10, st->min_share / 10, st->min_share % 10,
-	       st->max_share / 10, st->max_share % 10, load_spread(st));
+	printf(": %llu units, per second %llu (%llu to %llu, spread %u %%)",
+	       (unsigned long long)st->units, (unsigned long long)st->mean_rate,
+	       (unsigned long long)st->min_rate, (unsigned long long)st->max_rate,
+	       load_spread(st));
 	printf(", longest gap %llu ms on CPU %u at %llu ms (raw %llu ms)",
 	       (unsigned long long)st->gap.sched_ns / NSEC_PER_MSEC, st->gap.cpu_after,
 	       (unsigned long long)st->gap.at_ns / NSEC_PER_MSEC,
 	       (unsigned long long)st->raw_gap_ns / NSEC_PER_MSEC);
-	printf(", run delay %llu ms, steal up to %llu ms, %llu migrations, %llu units\n",
+	printf(", CPU %llu ms, run delay %llu ms, steal up to %llu ms, %llu migrations\n",
+	       (unsigned long long)st->cpu_ns / NSEC_PER_MSEC,
 	       (unsigned long long)st->run_delay_ns / NSEC_PER_MSEC,
 	       (unsigned long long)st->steal_ns / NSEC_PER_MSEC,
-	       (unsigned long long)st->migrations, (unsigned long long)st->units);
+	       (unsigned long long)st->migrations);
 }

@@ -43,35 +43,65 @@ int load_prepare(struct session *s, const struct load_group *groups, size_t nr_g
 
 /**
  * load_duration() - how long workers shall run
- * @duration_ns: KTSTR_DURATION, which is in seconds, or a few
+ * @topo: the guest's topology
+ * @duration_ns: KTSTR_DURATION, which is in seconds; or a few, and longer where
+ *	this host has fewer CPUs than the guest, so that each of the guest's CPUs
+ *	gets enough time for a verdict
  * @err: what is wrong with KTSTR_DURATION
  *
  * Return: 0 or -EINVAL.
  */
-int load_duration(u64 *duration_ns, struct errmsg *err);
+int load_duration(const struct topology *topo, u64 *duration_ns, struct errmsg *err);
+
+/**
+ * load_overcommit() - how many of the guest's CPUs share one of this host's
+ * @topo: the guest's topology
+ *
+ * Steal tells how long a CPU was away, but a guest that is away most of the time
+ * also schedules worse: its clocks stand still and jump. Limits of verdicts are
+ * to be the wider the larger this is; it is 1 where the host has enough CPUs.
+ */
+unsigned int load_overcommit(const struct topology *topo);
+
+/**
+ * struct load_result - what came of a run
+ * @reply: the workers' reports
+ * @steal_ns: how long each CPU was stolen meanwhile
+ */
+struct load_result {
+	struct control_reply reply;
+	u64 steal_ns[WIRE_MAX_CPUS];
+};
 
 /**
  * load_run() - let all workers run
  * @s: a session after load_prepare()
  * @duration_ns: how long; see load_duration()
- * @reply: the workers' reports
+ * @result: filled in; its reply is to be given to control_reply_free()
  * @err: what failed
  *
  * Return: 0 or a negative errno.
  */
-int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
+int load_run(struct session *s, u64 duration_ns, struct load_result *result,
 	     struct errmsg *err);
 
 /**
  * struct load_stats - what the workers of one cgroup got
+ *
+ * Shares are told by work done, not by CPU time. A CPU's clock for its tasks is
+ * advanced by other CPUs, too, and these do not see that it is being stolen; on
+ * a host that is short of CPUs, tasks are charged for several times the time
+ * that there was.
+ *
  * @workers: how many there are
  * @stuck: how many did not run at all, or did not come back at the end
  * @corrupt: how many had a wrong result, as a register was lost
  * @cpu_ns: CPU time in all
- * @mean_share: of the time that the host left to its CPUs, in 1/1000
- * @min_share: the least that a worker got
+ * @available_ns: time that the host left to the workers' CPUs: the mean
+ * @mean_rate: work units per second of that time: the mean
+ * @min_rate: that of the worker that got least
  * @min_worker: which one
- * @max_share: the most that a worker got
+ * @max_rate: that of the worker that got most
  * @max_worker: which one
  * @gap: the longest time that the scheduler let one wait
  * @gap_worker: which one
@@ -89,10 +119,11 @@ struct load_stats {
 	unsigned int stuck;
 	unsigned int corrupt;
 	u64 cpu_ns;
-	unsigned int mean_share;
-	unsigned int min_share;
+	u64 available_ns;
+	u64 mean_rate;
+	u64 min_rate;
 	unsigned int min_worker;
-	unsigned int max_share;
+	u64 max_rate;
 	unsigned int max_worker;
 	struct wire_gap gap;
 	unsigned int gap_worker;
@@ -109,14 +140,13 @@ struct load_stats {
 /**
  * load_stats() - sum up the reports of one cgroup's workers
  * @group: which
- * @reports: of all workers
- * @nr: how many
+ * @result: of the run
  */
 struct load_stats load_stats(const struct load_group *group,
-			     const struct control_report *reports, size_t nr);
+			     const struct load_result *result);
 
 /**
- * load_spread() - how unequal the workers' shares are: (max - min) / mean
+ * load_spread() - how unequal the workers' rates are: (max - min) / mean
  * @stats: of one cgroup
  *
  * Return: percent.

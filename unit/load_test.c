@@ -34,12 +34,23 @@ static struct control_report report(const char *group, u32 index)
 	return rep;
 }
 
+/* load_stats() of a run in which no CPU was stolen */
+static struct load_stats stats(const struct load_group *group, struct control_report *reps,
+			       size_t nr)
+{
+	const struct load_result result = {
+		.reply = { .reports = reps, .nr_reports = nr },
+	};
+
+	return load_stats(group, &result);
+}
+
 TEST(no_reports)
 {
-	struct load_stats st = load_stats(&left, NULL, 0);
+	struct load_stats st = stats(&left, NULL, 0);
 
 	EXPECT_EQ(0, st.workers);
-	EXPECT_EQ(0, st.mean_share);
+	EXPECT_EQ(0, st.mean_rate);
 	EXPECT_EQ(0, load_spread(&st));
 }
 
@@ -55,23 +66,25 @@ TEST(sums)
 	reps[1].r.cpu_ns = 250 * MS;
 	reps[1].r.units = 500;
 	reps[2].r.cpu_ns = 750 * MS;
+	reps[2].r.units = 1500;
 	reps[1].r.max_raw_gap_ns = 70 * MS;
 	reps[2].r.max_raw_gap_ns = 60 * MS;
 	reps[1].r.cpus[0] = 1 << 3;
 	reps[2].r.cpus[15] = 1ULL << 63;
-	st = load_stats(&left, reps, ARRAY_SIZE(reps));
+	st = stats(&left, reps, ARRAY_SIZE(reps));
 
 	EXPECT_EQ(3, st.workers);
 	EXPECT_EQ(1500 * MS, st.cpu_ns);
-	EXPECT_EQ(2500, st.units);
+	EXPECT_EQ(3000, st.units);
 	EXPECT_EQ(7 * MS, st.run_delay_ns);
 	EXPECT_EQ(11, st.migrations);
 	EXPECT_EQ(70 * MS, st.raw_gap_ns);
-	EXPECT_EQ(500, st.mean_share);
-	EXPECT_EQ(250, st.min_share);
+	EXPECT_EQ(1000, st.mean_rate);
+	EXPECT_EQ(500, st.min_rate);
 	EXPECT_EQ(1, st.min_worker);
-	EXPECT_EQ(750, st.max_share);
+	EXPECT_EQ(1500, st.max_rate);
 	EXPECT_EQ(2, st.max_worker);
+	EXPECT_EQ(1000 * MS, st.available_ns);
 	EXPECT_EQ(100, load_spread(&st));
 	EXPECT_EQ(0, st.stuck);
 	EXPECT_EQ(0, st.corrupt);
@@ -93,45 +106,49 @@ TEST(groups_are_apart)
 	size_t i;
 
 	reps[1].r.cpu_ns = 100 * MS;
+	reps[1].r.units = 100;
 	reps[6].r.cpu_ns = 300 * MS;
+	reps[6].r.units = 300;
 	for (i = 3; i < 6; i++)
 		reps[i].r.flags = WIRE_REPORT_DIED;
-	st = load_stats(&left, reps, ARRAY_SIZE(reps));
+	st = stats(&left, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(2, st.workers);
 	EXPECT_EQ(1000 * MS, st.cpu_ns);
 	EXPECT_EQ(0, load_spread(&st));
 	EXPECT_EQ(0, st.stuck);
-	st = load_stats(&right, reps, ARRAY_SIZE(reps));
+	st = stats(&right, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(2, st.workers);
 	EXPECT_EQ(400 * MS, st.cpu_ns);
-	EXPECT_EQ(200, st.mean_share);
+	EXPECT_EQ(200, st.mean_rate);
 	EXPECT_EQ(100, load_spread(&st));
 }
 
-static unsigned int share_of(u64 cpu_ns, u64 wall_ns, u64 steal_ns)
+static u64 rate_of(u64 units, u64 wall_ns, u64 steal0_ns, u64 steal1_ns)
 {
 	struct control_report rep = report("left", 0);
+	const struct load_result result = {
+		.reply = { .reports = &rep, .nr_reports = 1 },
+		.steal_ns = { steal0_ns, steal1_ns, 999 * MS },
+	};
 
-	rep.r.cpu_ns = cpu_ns;
+	rep.r.units = units;
 	rep.r.wall_ns = wall_ns;
-	rep.r.steal_ns = steal_ns;
-	return load_stats(&left, &rep, 1).mean_share;
+	rep.r.cpus[0] = 3;
+	return load_stats(&left, &result).mean_rate;
 }
 
-/* What the host took was not the scheduler's to give. */
-TEST(share_is_of_what_the_host_left)
+/* What the host took from the CPUs of a worker was not the scheduler's to give. */
+TEST(rate_is_of_what_the_host_left)
 {
-	EXPECT_EQ(500, share_of(500 * MS, 1000 * MS, 0));
-	EXPECT_EQ(1000, share_of(500 * MS, 1000 * MS, 500 * MS));
-	EXPECT_EQ(625, share_of(500 * MS, 1000 * MS, 200 * MS));
-	EXPECT_EQ(0, share_of(0, 1000 * MS, 0));
-	EXPECT_EQ(0, share_of(0, 1000 * MS, 1000 * MS));
-	EXPECT_EQ(0, share_of(0, 0, 0));
-	/* Steal is coarse, and of all CPUs that a worker was on: never over 100 %. */
-	EXPECT_EQ(1000, share_of(500 * MS, 1000 * MS, 700 * MS));
-	EXPECT_EQ(1000, share_of(500 * MS, 1000 * MS, 5000 * MS));
-	EXPECT_EQ(1000, share_of(1001 * MS, 1000 * MS, 0));
-	EXPECT_EQ(1000, share_of(1 * MS, 0, 0));
+	EXPECT_EQ(500, rate_of(500, 1000 * MS, 0, 0));
+	EXPECT_EQ(1000, rate_of(500, 1000 * MS, 500 * MS, 500 * MS));
+	EXPECT_EQ(1000, rate_of(500, 1000 * MS, 200 * MS, 800 * MS));
+	EXPECT_EQ(625, rate_of(500, 1000 * MS, 200 * MS, 200 * MS));
+	EXPECT_EQ(0, rate_of(0, 1000 * MS, 0, 0));
+	/* Steal is known in steps of 10 ms. */
+	EXPECT_EQ(50000, rate_of(500, 1000 * MS, 995 * MS, 995 * MS));
+	EXPECT_EQ(50000, rate_of(500, 1000 * MS, 5000 * MS, 5000 * MS));
+	EXPECT_EQ(0, rate_of(0, 0, 0, 0));
 }
 
 TEST(steal_is_the_most_that_a_worker_had)
@@ -140,7 +157,7 @@ TEST(steal_is_the_most_that_a_worker_had)
 
 	reps[0].r.steal_ns = 40 * MS;
 	reps[1].r.steal_ns = 30 * MS;
-	EXPECT_EQ(40 * MS, load_stats(&left, reps, ARRAY_SIZE(reps)).steal_ns);
+	EXPECT_EQ(40 * MS, stats(&left, reps, ARRAY_SIZE(reps)).steal_ns);
 }
 
 /* Every way to get stuck counts once for a worker; a wrong result is another matter. */
@@ -169,7 +186,7 @@ TEST(flags)
 
 		reps[0].r.flags = cases[i].flags;
 		reps[2].r.flags = cases[i].flags;
-		st = load_stats(&left, reps, ARRAY_SIZE(reps));
+		st = stats(&left, reps, ARRAY_SIZE(reps));
 		EXPECT_EQ(3, st.workers);
 		EXPECT_EQ(2 * cases[i].stuck, st.stuck);
 		EXPECT_EQ(2 * cases[i].corrupt, st.corrupt);
@@ -188,7 +205,7 @@ TEST(longest_gap)
 		.cpu_before = 4, .cpu_after = 5,
 	};
 	reps[2].r.gap = (struct wire_gap){ .raw_ns = 100 * MS, .sched_ns = 20 * MS };
-	st = load_stats(&left, reps, ARRAY_SIZE(reps));
+	st = stats(&left, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(60 * MS, st.gap.sched_ns);
 	EXPECT_EQ(80 * MS, st.gap.raw_ns);
 	EXPECT_EQ(123 * MS, st.gap.at_ns);
@@ -205,21 +222,21 @@ TEST(outside_of_the_cpuset)
 
 	/* All CPUs are allowed where no cpuset was asked for. */
 	reps[1].r.cpus[3] = 1;
-	EXPECT_EQ(0, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(0, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 
 	ASSERT_EQ(0, cpu_set_parse(&group.cpus, "0-1,192"));
-	EXPECT_EQ(0, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(0, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 	reps[1].r.cpus[3] = 3;		/* 192 and 193 */
-	st = load_stats(&group, reps, ARRAY_SIZE(reps));
+	st = stats(&group, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(1, st.off_cpus);
 	EXPECT_EQ(1, st.off_worker);
 	reps[2].r.cpus[0] = 1 << 2;	/* the CPU next to the set */
-	EXPECT_EQ(2, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(2, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 	/* A worker that was seen nowhere was not seen outside. */
 	reps[1].r.cpus[3] = 0;
 	reps[1].r.cpus[0] = 0;
 	reps[2].r.cpus[0] = 0;
-	EXPECT_EQ(0, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(0, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 }
 
 TEST(spread)
@@ -234,8 +251,8 @@ TEST(spread)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct load_stats st = {
-			.workers = 2, .mean_share = cases[i].mean,
-			.min_share = cases[i].min, .max_share = cases[i].max,
+			.workers = 2, .mean_rate = cases[i].mean,
+			.min_rate = cases[i].min, .max_rate = cases[i].max,
 		};
 
 		EXPECT_EQ(cases[i].spread, load_spread(&st));
@@ -245,23 +262,27 @@ TEST(spread)
 TEST(duration)
 {
 	static const char * const bad[] = { "0", "x", "7s", "-1", "3601", "99999999999999999999" };
+	const struct topology small = { 1, 1, 1, 1 }, large = { 1, 16, 16, 4 };
+	u64 standard, longer, ns;
 	struct errmsg err;
-	u64 standard, ns;
 	size_t i;
 
 	unsetenv("KTSTR_DURATION");
-	ASSERT_EQ(0, load_duration(&standard, &err));
+	ASSERT_EQ(0, load_duration(&small, &standard, &err));
 	EXPECT_GE(standard, NSEC_PER_SEC);
 	EXPECT_LE(standard, 60 * NSEC_PER_SEC);
+	/* 1024 CPUs are more than this host has: each still gets its time. */
+	ASSERT_EQ(0, load_duration(&large, &longer, &err));
+	EXPECT_GT(longer, standard);
 	setenv("KTSTR_DURATION", "", 1);
-	EXPECT_EQ(0, load_duration(&ns, &err));
+	EXPECT_EQ(0, load_duration(&small, &ns, &err));
 	EXPECT_EQ(standard, ns);
 	setenv("KTSTR_DURATION", "3600", 1);
-	EXPECT_EQ(0, load_duration(&ns, &err));
+	EXPECT_EQ(0, load_duration(&large, &ns, &err));
 	EXPECT_EQ(3600 * NSEC_PER_SEC, ns);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		setenv("KTSTR_DURATION", bad[i], 1);
-		EXPECT_EQ(-EINVAL, load_duration(&ns, &err));
+		EXPECT_EQ(-EINVAL, load_duration(&small, &ns, &err));
 		EXPECT_EQ(ERRMSG_INPUT, err.kind);
 		EXPECT_NE(NULL, strstr(err.text, bad[i]));
 	}
