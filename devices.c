@@ -123,6 +123,30 @@ static const struct virtio_console_ops console_ops = {
 	.open = console_open,
 };
 
+static int ioapic_install(void *ctx, const struct kvm_irq_routing *routes)
+{
+	const struct devices *dev = ctx;
+
+	return ioctl(dev->vm_fd, KVM_SET_GSI_ROUTING, routes);
+}
+
+static void ioapic_send(void *ctx, const struct kvm_irq_routing_msi *route)
+{
+	const struct devices *dev = ctx;
+	struct kvm_msi msi = {
+		.address_lo = route->address_lo,
+		.address_hi = route->address_hi,
+		.data = route->data,
+	};
+
+	ioctl(dev->vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static const struct ioapic_ops ioapic_ops = {
+	.install = ioapic_install,
+	.send = ioapic_send,
+};
+
 static int connect_irqfd(int vm_fd, int fd, u32 gsi, struct errmsg *err)
 {
 	struct kvm_irqfd irqfd = { .fd = fd, .gsi = gsi };
@@ -177,6 +201,7 @@ int devices_create(struct devices *dev, int vm_fd, const struct numa_mem *mem,
 	dev->io_started = false;
 	dev->ops = ops;
 	dev->ctx = ctx;
+	dev->vm_fd = vm_fd;
 
 	ret = make_eventfd(&dev->uart_irqfd, err);
 	if (ret)
@@ -200,6 +225,7 @@ int devices_create(struct devices *dev, int vm_fd, const struct numa_mem *mem,
 	pthread_mutex_init(&dev->uart_lock, NULL);
 	pthread_mutex_init(&dev->log.lock, NULL);
 	channel_init(&dev->channel);
+	ioapic_routing_init(&dev->ioapic, &ioapic_ops, dev);
 	uart_init(&dev->uart, &uart_ops, dev);
 	return 0;
 
@@ -216,6 +242,7 @@ close_uart:
 
 void devices_destroy(struct devices *dev)
 {
+	ioapic_routing_destroy(&dev->ioapic);
 	pthread_cond_destroy(&dev->channel.changed);
 	pthread_mutex_destroy(&dev->channel.lock);
 	pthread_mutex_destroy(&dev->log.lock);
@@ -331,12 +358,25 @@ void devices_mmio(struct devices *dev, u64 addr, bool write, void *data, u32 len
 {
 	u64 offset = addr - MAP_VIRTIO(VIRTIO_SLOT_CONSOLE);
 
-	if (offset < MAP_VIRTIO_SIZE && write)
+	/* KVM keeps this to itself, unless the irqchip is split. */
+	if (addr - MAP_IOAPIC < IOAPIC_MMIO_SIZE)
+		ioapic_routing_mmio(&dev->ioapic, addr - MAP_IOAPIC, write, data, len);
+	else if (offset < MAP_VIRTIO_SIZE && write)
 		virtio_mmio_write(&dev->console.dev, offset, data, len);
 	else if (offset < MAP_VIRTIO_SIZE)
 		virtio_mmio_read(&dev->console.dev, offset, data, len);
 	else if (!write)
 		memset(data, 0xff, len);
+}
+
+void devices_eoi(struct devices *dev, u8 vector)
+{
+	ioapic_routing_eoi(&dev->ioapic, vector);
+}
+
+u64 devices_irq_failures(struct devices *dev)
+{
+	return ioapic_routing_failures(&dev->ioapic);
 }
 
 ssize_t devices_recv(struct devices *dev, void *data, size_t len, u64 timeout_ns)

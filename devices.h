@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "errmsg.h"
+#include "ioapic_routing.h"
 #include "numa_mem.h"
 #include "uart.h"
 #include "virtio_console.h"
@@ -63,6 +64,8 @@ struct console_log {
 struct devices {
 	const struct devices_ops *ops;
 	void *ctx;
+	int vm_fd;
+	struct ioapic_routing ioapic;
 	pthread_mutex_t uart_lock;
 	struct uart uart;
 	int uart_irqfd;
@@ -78,7 +81,7 @@ struct devices {
 /**
  * devices_create() - make the devices and connect them to the VM
  * @dev: filled in
- * @vm_fd: the VM; its irqchip and memory exist
+ * @vm_fd: the VM; its irqchip and memory exist; must outlive the vCPU threads
  * @mem: guest RAM, mapped; must outlive @dev
  * @ops: see struct devices_ops
  * @ctx: passed to @ops
@@ -135,6 +138,19 @@ void devices_pio(struct devices *dev, u16 port, bool write, void *data, u8 size)
  * @len: 1 to 8
  */
 void devices_mmio(struct devices *dev, u64 addr, bool write, void *data, u32 len);
+
+/**
+ * devices_eoi() - a KVM_EXIT_IOAPIC_EOI
+ * @dev: the devices
+ * @vector: of the interrupt that a CPU has ended
+ */
+void devices_eoi(struct devices *dev, u8 vector);
+
+/**
+ * devices_irq_failures() - how often KVM refused a table of interrupt routes
+ * @dev: the devices
+ */
+u64 devices_irq_failures(struct devices *dev);
 
 /**
  * devices_recv() - read what the guest sent through the control channel

@@ -27,6 +27,9 @@
 /* Highest id that an xAPIC can name: 255 is its broadcast (SDM vol. 3A, 11.6.2) */
 #define MAX_XAPIC_ID	254
 
+/* Ids in messages and registers have 32 bits, and 255 is a CPU like any other. */
+#define X2APIC_API	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+
 /* What processors had before CPUID 0x80000008 could say it (SDM vol. 2A, CPUID) */
 #define DEFAULT_PHYS_BITS	36
 
@@ -104,6 +107,13 @@ static void on_mmio(void *ctx, u64 addr, bool write, void *data, u32 len)
 	devices_mmio(&vm->devices, addr, write, data, len);
 }
 
+static void on_eoi(void *ctx, u8 vector)
+{
+	struct ktstr_vm *vm = ctx;
+
+	devices_eoi(&vm->devices, vector);
+}
+
 static void on_vcpu_end(void *ctx, enum vcpu_end why, const char *text)
 {
 	static const enum ktstr_vm_state states[] = {
@@ -120,6 +130,7 @@ static void on_vcpu_end(void *ctx, enum vcpu_end why, const char *text)
 static const struct vcpu_ops vcpu_ops = {
 	.pio = on_pio,
 	.mmio = on_mmio,
+	.eoi = on_eoi,
 	.end = on_vcpu_end,
 };
 
@@ -143,17 +154,45 @@ static int create_vm_fd(struct ktstr_vm *vm, struct errmsg *err)
 	return 0;
 }
 
-static int create_irqchip(struct ktstr_vm *vm, struct errmsg *err)
+static bool is_split(const struct ktstr_vm *vm)
+{
+	return vm->cfg.irqchip == KTSTR_IRQCHIP_SPLIT ||
+	       topology_max_apic_id(&vm->cfg.topo) > MAX_XAPIC_ID;
+}
+
+static int create_kernel_irqchip(struct ktstr_vm *vm, struct errmsg *err)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	return vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP", err) ?:
+	       vm_ioctl(vm, KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2", err);
+}
+
+/* No PIT: it would raise the pin of an IOAPIC that KVM does not have. */
+static int create_split_irqchip(struct ktstr_vm *vm, struct errmsg *err)
+{
+	struct kvm_enable_cap split = {
+		.cap = KVM_CAP_SPLIT_IRQCHIP,
+		.args[0] = IOAPIC_PINS,
+	};
+	struct kvm_enable_cap x2apic = {
+		.cap = KVM_CAP_X2APIC_API,
+		.args[0] = X2APIC_API,
+	};
+
+	return vm_ioctl(vm, KVM_ENABLE_CAP, &split, "KVM_CAP_SPLIT_IRQCHIP", err) ?:
+	       vm_ioctl(vm, KVM_ENABLE_CAP, &x2apic, "KVM_CAP_X2APIC_API", err);
+}
+
+static int create_irqchip(struct ktstr_vm *vm, struct errmsg *err)
+{
 	u64 identity_map = MAP_KVM_IDENTITY;
 
 	/* Both addresses must be known before the first vCPU exists. */
 	return vm_ioctl(vm, KVM_SET_TSS_ADDR, (void *)MAP_KVM_TSS, "KVM_SET_TSS_ADDR", err) ?:
 	       vm_ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map,
 			"KVM_SET_IDENTITY_MAP_ADDR", err) ?:
-	       vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP", err) ?:
-	       vm_ioctl(vm, KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2", err);
+	       (is_split(vm) ? create_split_irqchip(vm, err) : create_kernel_irqchip(vm, err));
 }
 
 static int prepare_cpuid(struct ktstr_vm *vm, struct errmsg *err)
@@ -170,6 +209,7 @@ static int prepare_cpuid(struct ktstr_vm *vm, struct errmsg *err)
 		.topo = &vm->cfg.topo,
 		.vendor = vm->cfg.vendor,
 		.tsc_deadline = kvm_check_extension(vm->kvm_fd, KVM_CAP_TSC_DEADLINE_TIMER),
+		.ext_dest_id = is_split(vm),
 		.no_xsave = cpuid_host_is_tcg(),
 	};
 	return cpuid_prepare(vm->cpuid, MAX_CPUID_ENTRIES, &vm->cpuid_cfg, err);
@@ -199,6 +239,7 @@ static int check_limits(const struct ktstr_vm *vm, struct errmsg *err)
 	u32 max_id = kvm_check_extension(vm->kvm_fd, KVM_CAP_MAX_VCPU_ID);
 	u32 apic_id = topology_max_apic_id(&vm->cfg.topo);
 	char spec[TOPOLOGY_STR_SIZE];
+	unsigned int x2apic_api;
 
 	topology_format(&vm->cfg.topo, spec);
 	if (topology_cpus(&vm->cfg.topo) > max_vcpus) {
@@ -216,13 +257,16 @@ static int check_limits(const struct ktstr_vm *vm, struct errmsg *err)
 			   spec, apic_id, max_id);
 		return -ERANGE;
 	}
-	if (apic_id > MAX_XAPIC_ID) {
-		errmsg_set(err, ERRMSG_HOST, 0,
-			   "%s needs APIC id %u; ids above %u need the split irqchip, which is not supported yet",
-			   spec, apic_id, MAX_XAPIC_ID);
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	if (!is_split(vm))
+		return 0;
+	x2apic_api = kvm_check_extension(vm->kvm_fd, KVM_CAP_X2APIC_API);
+	if (kvm_check_extension(vm->kvm_fd, KVM_CAP_SPLIT_IRQCHIP) &&
+	    (x2apic_api & X2APIC_API) == X2APIC_API)
+		return 0;
+	errmsg_set(err, ERRMSG_HOST, 0,
+		   "%s, highest APIC id %u, needs KVM_CAP_SPLIT_IRQCHIP and KVM_CAP_X2APIC_API with flags %#x, this host's KVM has flags %#x",
+		   spec, apic_id, (unsigned int)X2APIC_API, x2apic_api);
+	return -EOPNOTSUPP;
 }
 
 /* As firmware leaves them: string moves are fast, all memory is write-back. */
@@ -505,6 +549,7 @@ void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *r
 	result->nr_vcpus = vm->nr_vcpus;
 	result->console = vm->devices.log.text;
 	result->console_len = vm->devices.log.len;
+	result->irq_failures = devices_irq_failures(&vm->devices);
 	classify_reset(result, result->console);
 }
 

@@ -22,10 +22,14 @@ struct ktstr_vm;
 
 /**
  * enum ktstr_irqchip - where the interrupt controllers are
- * @KTSTR_IRQCHIP_KERNEL: PIC, IOAPIC, PIT and LAPICs in KVM
+ * @KTSTR_IRQCHIP_AUTO: PIC, IOAPIC, PIT and LAPICs in KVM; if there is an APIC
+ *	id above 254, as KTSTR_IRQCHIP_SPLIT
+ * @KTSTR_IRQCHIP_SPLIT: LAPICs in KVM, IOAPIC in user space, neither PIC nor
+ *	PIT; a message's destination has 15 bits
  */
 enum ktstr_irqchip {
-	KTSTR_IRQCHIP_KERNEL,
+	KTSTR_IRQCHIP_AUTO,
+	KTSTR_IRQCHIP_SPLIT,
 };
 
 /**
@@ -98,6 +102,8 @@ struct ktstr_vcpu_state {
  * @console: what the guest wrote to its console, NUL-terminated; the oldest
  *	part is dropped when there is too much
  * @console_len: bytes in @console
+ * @irq_failures: how often KVM refused the guest's interrupt routes; if at all,
+ *	devices may have waited for interrupts in vain
  * @create_ns: time that ktstr_vm_create() took
  * @load_ns: time that ktstr_vm_load() took
  */
@@ -111,6 +117,7 @@ struct ktstr_vm_result {
 	struct ktstr_vcpu_state *vcpus;
 	const char *console;
 	size_t console_len;
+	u64 irq_failures;
 	u64 create_ns;
 	u64 load_ns;
 };

@@ -254,6 +254,9 @@ static void print_guest(struct session *s)
 
 	ktstr_vm_stop(s->vm, KTSTR_VM_TIMEOUT, "the guest did not end by itself");
 	ksft_print_msg("guest: %s: %s\n", ktstr_vm_state_name(result->state), result->reason);
+	if (result->irq_failures)
+		ksft_print_msg("guest: KVM refused its interrupt routes %llu times\n",
+			       (unsigned long long)result->irq_failures);
 	print_console(result);
 	print_registers(result);
 }
@@ -285,6 +288,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	struct ktstr_vm_config vm_cfg = {
 		.memory = cfg->memory,
 		.vendor = cfg->vendor,
+		.irqchip = cfg->irqchip,
 		.cmdline = cmdline,
 	};
 	u64 start = clock_ns();

@@ -28,6 +28,7 @@
  * struct session_config - what a test needs
  * @topology: as topology_parse() reads it
  * @vendor: whose CPUID leaves
+ * @irqchip: where the interrupt controllers are
  * @memory: guest RAM in bytes; 0 for what the topology's size suggests
  * @scheduler: a BPF scheduler that is started before the test: the name of one
  *	that was built with the suite, or a path; NULL for the kernel's own
@@ -38,6 +39,7 @@
 struct session_config {
 	const char *topology;
 	enum cpuid_vendor vendor;
+	enum ktstr_irqchip irqchip;
 	u64 memory;
 	const char *scheduler;
 	const char *programs[SESSION_MAX_PROGRAMS];

@@ -119,6 +119,9 @@ static bool handle_exit(struct vcpu *vcpu)
 		vcpu->ops->mmio(vcpu->ctx, run->mmio.phys_addr, run->mmio.is_write,
 				run->mmio.data, run->mmio.len);
 		return true;
+	case KVM_EXIT_IOAPIC_EOI:
+		vcpu->ops->eoi(vcpu->ctx, run->eoi.vector);
+		return true;
 	case KVM_EXIT_INTR:
 		return true;
 	case KVM_EXIT_SHUTDOWN:

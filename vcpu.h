@@ -31,11 +31,13 @@ enum vcpu_end {
  * struct vcpu_ops - what a vCPU's exits need; called in the vCPU's thread
  * @pio: port I/O of @size (1, 2 or 4) bytes at @data
  * @mmio: memory access of @len (1 to 8) bytes at @data
+ * @eoi: the LAPIC ended an interrupt that the userspace IOAPIC sent as a level
  * @end: the vCPU cannot go on
  */
 struct vcpu_ops {
 	void (*pio)(void *ctx, u16 port, bool write, void *data, u8 size);
 	void (*mmio)(void *ctx, u64 addr, bool write, void *data, u32 len);
+	void (*eoi)(void *ctx, u8 vector);
 	void (*end)(void *ctx, enum vcpu_end why, const char *text);
 };
 

@@ -36,6 +36,7 @@ FIXTURE_VARIANT(topology)
 {
 	const char *topology;
 	enum cpuid_vendor vendor;
+	enum ktstr_irqchip irqchip;
 	const char *scheduler;
 };
 
@@ -109,6 +110,11 @@ FIXTURE_VARIANT_ADD(topology, intel_4n8l2c1t) {
 	.vendor = CPUID_VENDOR_INTEL,
 };
 
+FIXTURE_VARIANT_ADD(topology, split_irqchip_1n2l4c1t) {
+	.topology = "1n2l4c1t",
+	.irqchip = KTSTR_IRQCHIP_SPLIT,
+};
+
 KTSTR_ENV_VARIANT(topology)
 
 FIXTURE_SETUP(topology)
@@ -132,6 +138,7 @@ FIXTURE_SETUP(topology)
 	struct session_config cfg = {
 		.topology = variant->topology,
 		.vendor = variant->vendor,
+		.irqchip = variant->irqchip,
 		.scheduler = variant->scheduler,
 		.programs = { "lscpu", "numactl" },
 	};
