@@ -8,7 +8,8 @@
  * the number of arguments, these, and all the rest is the environment.
  *
  * Back comes a stream of frames through one virtio-serial port, so that
- * output and exit status arrive in order. What PID 1 has to complain about
+ * output and exit status arrive in order. In the other direction go bytes
+ * without a meaning, see NUDGE_MS in emulated.c. What PID 1 has to complain about
  * goes to the kernel's console.
  */
 #ifndef KTSTR_EMULATED_PROTO_H

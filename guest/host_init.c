@@ -87,7 +87,7 @@ static void open_port(void)
 	unsigned int i;
 
 	for (i = 0; i < PORT_TRIES; i++) {
-		port = open(EMULATED_PORT, O_WRONLY | O_CLOEXEC);
+		port = open(EMULATED_PORT, O_RDWR | O_CLOEXEC);
 		if (port >= 0)
 			return;
 		usleep(PORT_TRY_US);
@@ -272,8 +272,9 @@ static bool reap(pid_t pid, int *wstatus)
 
 static __u32 run_job(const struct job *job)
 {
-	struct pollfd fds[3];
 	struct signalfd_siginfo info;
+	struct pollfd fds[4];
+	char nudges[64];
 	int out[2], err[2], children, wstatus = 0;
 	bool ended = false;
 	sigset_t set;
@@ -297,8 +298,9 @@ static __u32 run_job(const struct job *job)
 	fds[0] = (struct pollfd) { .fd = out[0], .events = POLLIN };
 	fds[1] = (struct pollfd) { .fd = err[0], .events = POLLIN };
 	fds[2] = (struct pollfd) { .fd = children, .events = POLLIN };
+	fds[3] = (struct pollfd) { .fd = port, .events = POLLIN };
 	while (!ended) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
 			die("poll");
 		/* poll() passes over what was closed and set to -1 */
 		if (fds[0].revents && !relay(fds[0].fd, EMULATED_STDOUT))
@@ -307,6 +309,9 @@ static __u32 run_job(const struct job *job)
 			fds[1].fd = -1;
 		if (fds[2].revents && read(children, &info, sizeof(info)) > 0)
 			ended = reap(pid, &wstatus);
+		/* Their coming was all they were for. */
+		if (fds[3].revents && read(port, nudges, sizeof(nudges)) <= 0)
+			fds[3].fd = -1;
 	}
 
 	/* What it left running would end with this host anyway. */
