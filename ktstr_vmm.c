@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bits.h>
 #include <linux/kernel.h>
 #include <pthread.h>
 #include <stdio.h>

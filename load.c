@@ -94,59 +94,18 @@ int load_duration(const struct topology *topo, u64 *duration_ns, struct errmsg *
 	return 0;
 }
 
-/* The steal column of /proc/stat; a CPU that has none there keeps its value. */
-static int read_steal(struct session *s, u64 *steal_ns, struct errmsg *err)
-{
-	static const char * const globs[] = { "/proc/stat" };
-	const struct control_file *file;
-	unsigned long long ticks;
-	struct control_reply reply;
-	const char *line;
-	unsigned int cpu;
-	int ret;
-
-	ret = control_read(&s->control, globs, ARRAY_SIZE(globs), &reply, err);
-	file = control_file(&reply, globs[0]);
-	for (line = file ? file->data : NULL; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (sscanf(line, "cpu%u %*u %*u %*u %*u %*u %*u %*u %llu", &cpu, &ticks) == 2 &&
-		    cpu < WIRE_MAX_CPUS)
-			steal_ns[cpu] = ticks * STEAL_GRANULARITY_NS;
-	}
-	control_reply_free(&reply);
-	return ret;
-}
-
-int load_run(struct session *s, u64 duration_ns, struct load_result *result,
+int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
 	     struct errmsg *err)
 {
-	u64 before[WIRE_MAX_CPUS] = {};
-	int i, ret;
-
-	memset(result, 0, sizeof(*result));
-	ret = read_steal(s, before, err) ?:
-	      control_go(&s->control, duration_ns, GRACE_NS, &result->reply, err) ?:
-	      read_steal(s, result->steal_ns, err);
-	for (i = 0; i < WIRE_MAX_CPUS; i++)
-		result->steal_ns[i] -= before[i];
-	return ret;
+	return control_go(&s->control, duration_ns, GRACE_NS, reply, err);
 }
 
-/* The time that the host left to the CPUs that the worker was seen on: the mean */
-static u64 available(const struct wire_report *r, const struct load_result *result)
+/* The time that the host left to the CPUs that the worker was seen on */
+static u64 available(const struct wire_report *r)
 {
-	u64 left = 0, cpus = 0;
-	unsigned int cpu;
-
-	for (cpu = 0; cpu < WIRE_MAX_CPUS; cpu++) {
-		if (!(r->cpus[cpu / 64] >> cpu % 64 & 1))
-			continue;
-		left += r->wall_ns - min(r->wall_ns, result->steal_ns[cpu]);
-		cpus++;
-	}
-	if (cpus)
-		left /= cpus;
-	return max_t(u64, left, STEAL_GRANULARITY_NS);
+	if (r->wall_ns < r->steal_ns + STEAL_GRANULARITY_NS)
+		return STEAL_GRANULARITY_NS;
+	return r->wall_ns - r->steal_ns;
 }
 
 static bool off_cpus(const struct load_group *group, const struct cpu_set *seen)
@@ -163,9 +122,9 @@ static bool off_cpus(const struct load_group *group, const struct cpu_set *seen)
 }
 
 static void add_report(struct load_stats *st, const struct load_group *group,
-		       const struct load_result *result, const struct wire_report *r)
+		       const struct wire_report *r)
 {
-	u64 available_ns = available(r, result);
+	u64 available_ns = available(r);
 	u64 rate = r->units * NSEC_PER_MSEC / (available_ns / 1000);
 	struct cpu_set seen = {};
 	size_t i;
@@ -189,6 +148,8 @@ static void add_report(struct load_stats *st, const struct load_group *group,
 		st->gap = r->gap;
 		st->gap_worker = r->index;
 	}
+	if (!st->unit_ns || r->unit_ns < st->unit_ns)
+		st->unit_ns = r->unit_ns;
 	st->workers++;
 	st->stuck += !!(r->flags & (WIRE_REPORT_NOT_STOPPED | WIRE_REPORT_NEVER_RAN |
 				    WIRE_REPORT_DIED));
@@ -204,15 +165,14 @@ static void add_report(struct load_stats *st, const struct load_group *group,
 }
 
 struct load_stats load_stats(const struct load_group *group,
-			     const struct load_result *result)
+			     const struct control_report *reports, size_t nr)
 {
-	const struct control_report *reports = result->reply.reports;
 	struct load_stats st = {};
 	size_t i;
 
-	for (i = 0; i < result->reply.nr_reports; i++)
+	for (i = 0; i < nr; i++)
 		if (!strcmp(reports[i].group, group->name))
-			add_report(&st, group, result, &reports[i].r);
+			add_report(&st, group, &reports[i].r);
 	if (st.workers) {
 		st.mean_rate /= st.workers;
 		st.available_ns /= st.workers;

@@ -64,25 +64,15 @@ int load_duration(const struct topology *topo, u64 *duration_ns, struct errmsg *
 unsigned int load_overcommit(const struct topology *topo);
 
 /**
- * struct load_result - what came of a run
- * @reply: the workers' reports
- * @steal_ns: how long each CPU was stolen meanwhile
- */
-struct load_result {
-	struct control_reply reply;
-	u64 steal_ns[WIRE_MAX_CPUS];
-};
-
-/**
  * load_run() - let all workers run
  * @s: a session after load_prepare()
  * @duration_ns: how long; see load_duration()
- * @result: filled in; its reply is to be given to control_reply_free()
+ * @reply: the workers' reports
  * @err: what failed
  *
  * Return: 0 or a negative errno.
  */
-int load_run(struct session *s, u64 duration_ns, struct load_result *result,
+int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
 	     struct errmsg *err);
 
 /**
@@ -110,6 +100,7 @@ int load_run(struct session *s, u64 duration_ns, struct load_result *result,
  * @steal_ns: the most steal that a worker's CPUs had
  * @migrations: in all
  * @units: work units done in all
+ * @unit_ns: what the quickest of them took
  * @off_cpus: workers that were seen outside of the cgroup's cpuset
  * @off_worker: one of them
  * @cpus: where the workers were seen
@@ -132,6 +123,7 @@ struct load_stats {
 	u64 steal_ns;
 	u64 migrations;
 	u64 units;
+	u64 unit_ns;
 	unsigned int off_cpus;
 	unsigned int off_worker;
 	struct cpu_set cpus;
@@ -140,10 +132,11 @@ struct load_stats {
 /**
  * load_stats() - sum up the reports of one cgroup's workers
  * @group: which
- * @result: of the run
+ * @reports: of all workers
+ * @nr: how many
  */
 struct load_stats load_stats(const struct load_group *group,
-			     const struct load_result *result);
+			     const struct control_report *reports, size_t nr);
 
 /**
  * load_spread() - how unequal the workers' rates are: (max - min) / mean

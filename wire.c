@@ -200,6 +200,7 @@ void wire_put_report(struct wire_writer *w, const struct wire_report *report)
 	wire_put_u64(w, report->timeslices);
 	wire_put_u64(w, report->steal_ns);
 	wire_put_u64(w, report->migrations);
+	wire_put_u64(w, report->unit_ns);
 	wire_put_u64(w, report->max_raw_gap_ns);
 	put_gap(w, &report->gap);
 	for (i = 0; i < ARRAY_SIZE(report->cpus); i++)
@@ -409,6 +410,7 @@ void wire_get_report(struct wire_reader *r, struct wire_report *report)
 	report->timeslices = wire_get_u64(r);
 	report->steal_ns = wire_get_u64(r);
 	report->migrations = wire_get_u64(r);
+	report->unit_ns = wire_get_u64(r);
 	report->max_raw_gap_ns = wire_get_u64(r);
 	get_gap(r, &report->gap);
 	for (i = 0; i < ARRAY_SIZE(report->cpus); i++)

@@ -40,8 +40,8 @@
  * left even if not all is known, and until it gives up after WIRE_SCHED_STOP's
  * SIGKILL.
  */
-#define WIRE_LEAVE_NS		2000000000ULL
-#define WIRE_DISABLE_NS		5000000000ULL
+#define WIRE_LEAVE_NS		20000000000ULL
+#define WIRE_DISABLE_NS		20000000000ULL
 
 /**
  * enum wire_type - what a frame is; its payload in braces
@@ -246,8 +246,9 @@ enum wire_report_flags {
  * @nivcsw: involuntary ones
  * @run_delay_ns: total time of waiting for a CPU, steal included
  * @timeslices: times that it was put on a CPU
- * @steal_ns: total steal of the CPUs that it was on, sampled every 100 ms
+ * @steal_ns: steal during @wall_ns of the CPUs that it was seen on: the mean
  * @migrations: changes of CPU seen from one reading to the next
+ * @unit_ns: the time that the quickest unit took; 0 if none was done
  * @max_raw_gap_ns: the longest &wire_gap.raw_ns
  * @gap: the gap with the longest &wire_gap.sched_ns
  * @cpus: the CPUs that it was seen on, one bit each
@@ -266,6 +267,7 @@ struct wire_report {
 	u64 timeslices;
 	u64 steal_ns;
 	u64 migrations;
+	u64 unit_ns;
 	u64 max_raw_gap_ns;
 	struct wire_gap gap;
 	u64 cpus[WIRE_MAX_CPUS / 64];

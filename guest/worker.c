@@ -98,11 +98,20 @@ static u64 steal_since(const struct steal_snapshot *then,
 	return (now->ticks[cpu] - then->ticks[cpu]) * tick_ns();
 }
 
-/* Take @now as the baseline for what follows. */
-static void renew_steal(struct worker *w, const struct steal_snapshot *now)
+/* What the host took of the CPUs that a worker was seen on: the mean */
+static u64 mean_steal(const struct wire_report *r, const struct steal_snapshot *then,
+		      const struct steal_snapshot *now)
 {
-	w->report.steal_ns += steal_since(&w->steal, now, w->last_cpu);
-	w->steal = *now;
+	u64 sum = 0, cpus = 0;
+	u32 cpu;
+
+	for (cpu = 0; cpu < WIRE_MAX_CPUS; cpu++) {
+		if (!(r->cpus[cpu / 64] >> cpu % 64 & 1))
+			continue;
+		sum += steal_since(then, now, cpu);
+		cpus++;
+	}
+	return cpus ? sum / cpus : 0;
 }
 
 /**
@@ -172,7 +181,7 @@ static void examine_gap(struct context *c, struct wire_gap gap)
 	baseline = look_at_steal(c, &steal);
 	note_gap(w, gap, &steal);
 	if (baseline)
-		renew_steal(w, &steal);
+		w->steal = steal;
 }
 
 static void refresh(struct context *c)
@@ -182,7 +191,7 @@ static void refresh(struct context *c)
 	/* First, so that no delay while reading is left out of the next gap */
 	schedstat_read(c->schedstat_fd, &c->w->sched_last);
 	if (look_at_steal(c, &steal))
-		renew_steal(c->w, &steal);
+		c->w->steal = steal;
 }
 
 static void see_cpu(struct worker *w, u32 cpu)
@@ -252,8 +261,8 @@ static void spin(struct context *c, u64 expected)
 		if (work_unit() != expected)
 			w->report.flags |= WIRE_REPORT_CORRUPT;
 		w->report.units++;
-		now = look(c, before, w->unit_ns);
-		w->unit_ns = min(w->unit_ns, now - before);
+		now = look(c, before, w->report.unit_ns);
+		w->report.unit_ns = min(w->report.unit_ns, now - before);
 	}
 }
 
@@ -284,8 +293,7 @@ void worker_main(struct worker_run *run, struct worker *w, enum wire_work work)
 	c.schedstat_fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
 	/* Everything is touched once before the start. */
 	refresh(&c);
-	w->report.steal_ns = 0;
-	w->unit_ns = NEVER;
+	w->report.unit_ns = NEVER;
 	w->last_cpu = sched_getcpu();
 	schedstat_read(c.schedstat_fd, &w->sched_start);
 	w->sched_last = w->sched_start;
@@ -302,7 +310,10 @@ void worker_main(struct worker_run *run, struct worker *w, enum wire_work work)
 	}
 
 	w->report.cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - w->cpu_start_ns;
-	w->report.wall_ns = clock_ns() - run->start_ns;
+	/* Both of the same moment, or what the host left would not be known. */
+	steal_read(c.stat_fd, &w->steal);
+	w->report.wall_ns = w->steal.at_ns - run->start_ns;
+	w->report.steal_ns = mean_steal(&w->report, &run->steal, &w->steal);
 	getrusage(RUSAGE_SELF, &after);
 	w->report.nvcsw = after.ru_nvcsw - before.ru_nvcsw;
 	w->report.nivcsw = after.ru_nivcsw - before.ru_nivcsw;
@@ -369,5 +380,5 @@ void worker_finish_stuck(const struct worker_run *run, struct worker *w,
 	w->report.max_raw_gap_ns = max(w->report.max_raw_gap_ns, gap.raw_ns);
 	if (gap.raw_ns)
 		note_gap(w, gap, steal);
-	renew_steal(w, steal);
+	w->report.steal_ns = mean_steal(&w->report, &run->steal, steal);
 }

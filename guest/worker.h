@@ -60,7 +60,6 @@ struct worker_run {
  * @report: without @group, @index and @pid, which the agent knows
  * @last_ns: its last reading of the clock; 0 if it has not run
  * @last_cpu: the CPU at that time
- * @unit_ns: the quickest unit of work so far
  * @cpu_start_ns: CPU time at the start
  * @sched_start: schedstat before the start
  * @sched_last: schedstat at the last gap or snapshot
@@ -74,7 +73,6 @@ struct worker {
 	struct wire_report report;
 	u64 last_ns;
 	u32 last_cpu;
-	u64 unit_ns;
 	u64 cpu_start_ns;
 	struct schedstat sched_start;
 	struct schedstat sched_last;

@@ -34,20 +34,9 @@ static struct control_report report(const char *group, u32 index)
 	return rep;
 }
 
-/* load_stats() of a run in which no CPU was stolen */
-static struct load_stats stats(const struct load_group *group, struct control_report *reps,
-			       size_t nr)
-{
-	const struct load_result result = {
-		.reply = { .reports = reps, .nr_reports = nr },
-	};
-
-	return load_stats(group, &result);
-}
-
 TEST(no_reports)
 {
-	struct load_stats st = stats(&left, NULL, 0);
+	struct load_stats st = load_stats(&left, NULL, 0);
 
 	EXPECT_EQ(0, st.workers);
 	EXPECT_EQ(0, st.mean_rate);
@@ -71,7 +60,7 @@ TEST(sums)
 	reps[2].r.max_raw_gap_ns = 60 * MS;
 	reps[1].r.cpus[0] = 1 << 3;
 	reps[2].r.cpus[15] = 1ULL << 63;
-	st = stats(&left, reps, ARRAY_SIZE(reps));
+	st = load_stats(&left, reps, ARRAY_SIZE(reps));
 
 	EXPECT_EQ(3, st.workers);
 	EXPECT_EQ(1500 * MS, st.cpu_ns);
@@ -111,44 +100,39 @@ TEST(groups_are_apart)
 	reps[6].r.units = 300;
 	for (i = 3; i < 6; i++)
 		reps[i].r.flags = WIRE_REPORT_DIED;
-	st = stats(&left, reps, ARRAY_SIZE(reps));
+	st = load_stats(&left, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(2, st.workers);
 	EXPECT_EQ(1000 * MS, st.cpu_ns);
 	EXPECT_EQ(0, load_spread(&st));
 	EXPECT_EQ(0, st.stuck);
-	st = stats(&right, reps, ARRAY_SIZE(reps));
+	st = load_stats(&right, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(2, st.workers);
 	EXPECT_EQ(400 * MS, st.cpu_ns);
 	EXPECT_EQ(200, st.mean_rate);
 	EXPECT_EQ(100, load_spread(&st));
 }
 
-static u64 rate_of(u64 units, u64 wall_ns, u64 steal0_ns, u64 steal1_ns)
+static u64 rate_of(u64 units, u64 wall_ns, u64 steal_ns)
 {
 	struct control_report rep = report("left", 0);
-	const struct load_result result = {
-		.reply = { .reports = &rep, .nr_reports = 1 },
-		.steal_ns = { steal0_ns, steal1_ns, 999 * MS },
-	};
 
 	rep.r.units = units;
 	rep.r.wall_ns = wall_ns;
-	rep.r.cpus[0] = 3;
-	return load_stats(&left, &result).mean_rate;
+	rep.r.steal_ns = steal_ns;
+	return load_stats(&left, &rep, 1).mean_rate;
 }
 
 /* What the host took from the CPUs of a worker was not the scheduler's to give. */
 TEST(rate_is_of_what_the_host_left)
 {
-	EXPECT_EQ(500, rate_of(500, 1000 * MS, 0, 0));
-	EXPECT_EQ(1000, rate_of(500, 1000 * MS, 500 * MS, 500 * MS));
-	EXPECT_EQ(1000, rate_of(500, 1000 * MS, 200 * MS, 800 * MS));
-	EXPECT_EQ(625, rate_of(500, 1000 * MS, 200 * MS, 200 * MS));
-	EXPECT_EQ(0, rate_of(0, 1000 * MS, 0, 0));
+	EXPECT_EQ(500, rate_of(500, 1000 * MS, 0));
+	EXPECT_EQ(1000, rate_of(500, 1000 * MS, 500 * MS));
+	EXPECT_EQ(625, rate_of(500, 1000 * MS, 200 * MS));
+	EXPECT_EQ(0, rate_of(0, 1000 * MS, 0));
 	/* Steal is known in steps of 10 ms. */
-	EXPECT_EQ(50000, rate_of(500, 1000 * MS, 995 * MS, 995 * MS));
-	EXPECT_EQ(50000, rate_of(500, 1000 * MS, 5000 * MS, 5000 * MS));
-	EXPECT_EQ(0, rate_of(0, 0, 0, 0));
+	EXPECT_EQ(50000, rate_of(500, 1000 * MS, 995 * MS));
+	EXPECT_EQ(50000, rate_of(500, 1000 * MS, 5000 * MS));
+	EXPECT_EQ(0, rate_of(0, 0, 0));
 }
 
 TEST(steal_is_the_most_that_a_worker_had)
@@ -157,7 +141,7 @@ TEST(steal_is_the_most_that_a_worker_had)
 
 	reps[0].r.steal_ns = 40 * MS;
 	reps[1].r.steal_ns = 30 * MS;
-	EXPECT_EQ(40 * MS, stats(&left, reps, ARRAY_SIZE(reps)).steal_ns);
+	EXPECT_EQ(40 * MS, load_stats(&left, reps, ARRAY_SIZE(reps)).steal_ns);
 }
 
 /* Every way to get stuck counts once for a worker; a wrong result is another matter. */
@@ -186,7 +170,7 @@ TEST(flags)
 
 		reps[0].r.flags = cases[i].flags;
 		reps[2].r.flags = cases[i].flags;
-		st = stats(&left, reps, ARRAY_SIZE(reps));
+		st = load_stats(&left, reps, ARRAY_SIZE(reps));
 		EXPECT_EQ(3, st.workers);
 		EXPECT_EQ(2 * cases[i].stuck, st.stuck);
 		EXPECT_EQ(2 * cases[i].corrupt, st.corrupt);
@@ -205,7 +189,7 @@ TEST(longest_gap)
 		.cpu_before = 4, .cpu_after = 5,
 	};
 	reps[2].r.gap = (struct wire_gap){ .raw_ns = 100 * MS, .sched_ns = 20 * MS };
-	st = stats(&left, reps, ARRAY_SIZE(reps));
+	st = load_stats(&left, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(60 * MS, st.gap.sched_ns);
 	EXPECT_EQ(80 * MS, st.gap.raw_ns);
 	EXPECT_EQ(123 * MS, st.gap.at_ns);
@@ -222,21 +206,21 @@ TEST(outside_of_the_cpuset)
 
 	/* All CPUs are allowed where no cpuset was asked for. */
 	reps[1].r.cpus[3] = 1;
-	EXPECT_EQ(0, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(0, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 
 	ASSERT_EQ(0, cpu_set_parse(&group.cpus, "0-1,192"));
-	EXPECT_EQ(0, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(0, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 	reps[1].r.cpus[3] = 3;		/* 192 and 193 */
-	st = stats(&group, reps, ARRAY_SIZE(reps));
+	st = load_stats(&group, reps, ARRAY_SIZE(reps));
 	EXPECT_EQ(1, st.off_cpus);
 	EXPECT_EQ(1, st.off_worker);
 	reps[2].r.cpus[0] = 1 << 2;	/* the CPU next to the set */
-	EXPECT_EQ(2, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(2, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 	/* A worker that was seen nowhere was not seen outside. */
 	reps[1].r.cpus[3] = 0;
 	reps[1].r.cpus[0] = 0;
 	reps[2].r.cpus[0] = 0;
-	EXPECT_EQ(0, stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
+	EXPECT_EQ(0, load_stats(&group, reps, ARRAY_SIZE(reps)).off_cpus);
 }
 
 TEST(spread)

@@ -179,7 +179,7 @@ TEST_F(wire, round_trip_of_report)
 		.group = "left", .index = 1, .pid = 2, .flags = 3, .units = 4,
 		.cpu_ns = 5, .wall_ns = 6, .nvcsw = 7, .nivcsw = 8,
 		.run_delay_ns = 9, .timeslices = 10, .steal_ns = 11,
-		.migrations = 12, .max_raw_gap_ns = 13,
+		.migrations = 12, .max_raw_gap_ns = 13, .unit_ns = 22,
 		.gap = {
 			.raw_ns = 14, .run_delay_ns = 15, .steal_ns = 16,
 			.sched_ns = 17, .window_ns = 18, .at_ns = 19,
