@@ -23,51 +23,7 @@
 
 #include "elf_deps.h"
 #include "kselftest_harness.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-
-#ifdef WITH_ASAN
-#include <sanitizer/lsan_interface.h>
-#endif
-
-/* Reports leaks so far: tests end by _exit(), where nobody looks for them. */
-static bool leaks(void)
-{
-#ifdef WITH_ASAN
-	return __lsan_do_recoverable_leak_check();
-#else
-	return false;
-#endif
-}
-
-static int open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (dir && readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-/* Runs a shell command; its exit status. */
-static int __printf(1, 2) sh(const char *fmt, ...)
-{
-	char command[8192];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	return system(command);
-}
+#include "testutil.h"
 
 static void *read_file(const char *path, size_t *len)
 {

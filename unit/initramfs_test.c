@@ -20,18 +20,10 @@
 
 #include "initramfs.h"
 #include "kselftest_harness.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
+#include "testutil.h"
 
 #ifdef WITH_ASAN
 #include <sanitizer/asan_interface.h>
-#include <sanitizer/lsan_interface.h>
 
 /* Its shadow does not fit into RLIMIT_AS, but it has a limit of its own. */
 const char *__asan_default_options(void)
@@ -39,39 +31,6 @@ const char *__asan_default_options(void)
 	return "allocator_may_return_null=1:max_allocation_size_mb=256";
 }
 #endif
-
-/* Reports leaks so far: tests end by _exit(), where nobody looks for them. */
-static bool leaks(void)
-{
-#ifdef WITH_ASAN
-	return __lsan_do_recoverable_leak_check();
-#else
-	return false;
-#endif
-}
-
-static int open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (dir && readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-/* Runs a shell command; its exit status. */
-static int __printf(1, 2) sh(const char *fmt, ...)
-{
-	char command[8192];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	return system(command);
-}
 
 static bool have(const char *tool)
 {

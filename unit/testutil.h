@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What tests of modules with files and programs share. */
+#ifndef KTSTR_TESTUTIL_H
+#define KTSTR_TESTUTIL_H
+
+#include <dirent.h>
+#include <linux/compiler.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+
+#ifdef WITH_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
+/* Reports leaks so far: tests end by _exit(), where nobody looks for them. */
+static inline bool leaks(void)
+{
+#ifdef WITH_ASAN
+	return __lsan_do_recoverable_leak_check();
+#else
+	return false;
+#endif
+}
+
+static inline int open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* Runs a shell command; its exit status. */
+static inline int __printf(1, 2) sh(const char *fmt, ...)
+{
+	char command[8192];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	return system(command);
+}
+
+#endif /* KTSTR_TESTUTIL_H */
