@@ -115,7 +115,7 @@ $(OUTPUT)/ktstr_agent: $(AGENT_OBJS)
 $(OUTPUT)/ktstr_host_init: $(HOST_INIT_OBJS)
 $(OUTPUT)/ktstr_agent $(OUTPUT)/ktstr_host_init:
 	$(call msg,LINK,static,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static $^ -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -s $^ -o $@
 
 $(OUTPUT)/%.sh: tools/%.sh
 	$(call msg,COPY,,$@)

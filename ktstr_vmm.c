@@ -4,6 +4,7 @@
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,13 @@
  * KVM's clock needs no second opinion on the TSC.
  */
 #define CMDLINE	"console=ttyS0 quiet panic=-1 pci=off iommu=off 8250.nr_uarts=1 tsc=reliable"
+
+/*
+ * Until late in its boot each CPU of a guest has a tick of its own, and where
+ * many of them share a CPU of the host, these ticks are most of what that does.
+ * There the kernel starts with one CPU, and the agent brings up the others.
+ */
+#define CMDLINE_OVERCOMMIT	" maxcpus=1"
 
 struct ktstr_vm {
 	struct ktstr_vm_config cfg;
@@ -422,8 +430,17 @@ static int set_boot_regs(struct ktstr_vm *vm, struct errmsg *err)
 	return 0;
 }
 
+static bool is_overcommitted(const struct ktstr_vm *vm)
+{
+	cpu_set_t mine;
+
+	return !sched_getaffinity(0, sizeof(mine), &mine) &&
+	       (unsigned int)CPU_COUNT(&mine) < vm->nr_vcpus;
+}
+
 int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
 {
+	const char *overcommit = is_overcommitted(vm) ? CMDLINE_OVERCOMMIT : "";
 	const char *extra = vm->cfg.cmdline ?: "";
 	struct ktstr_vm_result *result = &vm->result;
 	u64 start = clock_ns();
@@ -440,7 +457,7 @@ int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
 	ret = load_tables(vm, err);
 	if (ret)
 		return ret;
-	if (asprintf(&cmdline, "%s%s%s", CMDLINE, *extra ? " " : "", extra) < 0)
+	if (asprintf(&cmdline, "%s%s %s", CMDLINE, overcommit, extra) < 0)
 		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "composing the command line");
 	ret = boot_setup(&vm->mem, &(struct boot_config) {
 		.image = &vm->image,

@@ -324,7 +324,11 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	}
 	s->ready_ns = clock_ns() - start;
 	print_kernel(s, kernel);
-	if (cfg->scheduler)
+	if (s->control.hello.nr_cpus != topology_cpus(&s->topo))
+		ret = errmsg_set(err, ERRMSG_FAILED, 0,
+				 "the guest has %u of its %u CPUs online (see NR_CPUS, HOTPLUG_CPU)",
+				 s->control.hello.nr_cpus, topology_cpus(&s->topo));
+	else if (cfg->scheduler)
 		ret = start_scheduler(s, err);
 	if (!ret)
 		return 0;

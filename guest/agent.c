@@ -175,6 +175,26 @@ static u64 uptime_ns(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+/* The monitor has the kernel start with one CPU where the host is short of them. */
+static void online_cpus(void)
+{
+	char path[64];
+	int cpu, fd;
+
+	for (cpu = 1;; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d", cpu);
+		if (access(path, F_OK))
+			return;
+		strcat(path, "/online");
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (write(fd, "1", 1) < 0)
+			fprintf(stderr, "ktstr_agent: CPU %d: %s\n", cpu, strerror(errno));
+		close(fd);
+	}
+}
+
 static void say_hello(void)
 {
 	struct wire_hello hello = { .version = WIRE_VERSION };
@@ -384,6 +404,7 @@ static int set_up_guest(void)
 	int fd;
 
 	mount_all(first_mounts, ARRAY_SIZE(first_mounts));
+	online_cpus();
 	open_console();
 	fd = open_port();
 	out_init(fd);
