@@ -433,14 +433,19 @@ configure()
 	local missing
 
 	if [ -n "$own_config" ]; then
-		# Says the same for the same input, and then touches nothing.
 		cat "$repo/tools/base.config" "$repo/config" >"$obj/ktstr.config" ||
 			die "cannot write to $obj"
+	fi
+	# A changed Kconfig is for the build to notice.
+	if [ -n "$own_config" ] && ! { [ -e "$obj/.config" ] &&
+	   cmp -s "$obj/ktstr.config" "$obj/ktstr.configured"; }; then
+		rm -f "$obj/ktstr.configured"
 		"${kmake[@]}" -s KCONFIG_ALLCONFIG="$obj/ktstr.config" allnoconfig \
 			>"$cache/log/config.log" 2>&1 </dev/null || {
 			tail -n 25 "$cache/log/config.log" >&2
 			die "cannot configure $tree" "The log is $cache/log/config.log"
 		}
+		cp "$obj/ktstr.config" "$obj/ktstr.configured" || die "cannot write to $obj"
 	fi
 	missing=$(missing_options)
 	[ -n "$missing" ] || return 0
