@@ -45,9 +45,11 @@
  * What every guest is told. The console is for trouble, so that nobody waits
  * for a UART when there is none; a panic resets at once; there is no PCI bus
  * to probe, one UART, and no DMA that would need 64 MiB of bounce buffers;
- * KVM's clock needs no second opinion on the TSC.
+ * KVM's clock needs no second opinion on the TSC; locks that are compiled for
+ * many CPUs are not patched for one while there is one.
  */
-#define CMDLINE	"console=ttyS0 quiet panic=-1 pci=off iommu=off 8250.nr_uarts=1 tsc=reliable"
+#define CMDLINE	"console=ttyS0 quiet panic=-1 pci=off iommu=off 8250.nr_uarts=1 tsc=reliable " \
+		"noreplace-smp"
 
 /*
  * Until late in its boot each CPU of a guest has a tick of its own, and where
