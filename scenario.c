@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <linux/bits.h>
+#include <linux/kernel.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scenario.h"
+
+/* What cgroup-v2.rst allows for cpu.weight */
+#define MAX_WEIGHT	10000
+
+static const char * const step_names[NR_STEP_OPS] = {
+	[STEP_END] = "end",
+	[STEP_HOLD] = "hold",
+	[STEP_ADD] = "add",
+	[STEP_REMOVE] = "remove",
+	[STEP_CPUS] = "set cpus",
+	[STEP_SWAP] = "swap cpus",
+	[STEP_WEIGHT] = "weight",
+	[STEP_QUOTA] = "quota",
+	[STEP_FREEZE] = "freeze",
+	[STEP_SPAWN] = "spawn",
+	[STEP_STOP] = "stop",
+	[STEP_MOVE] = "move",
+	[STEP_AFFINITY] = "affinity",
+	[STEP_NICE] = "nice",
+	[STEP_POLICY] = "policy",
+	[STEP_OFFLINE] = "offline",
+	[STEP_ONLINE] = "online",
+	[STEP_LEAVE] = "leave",
+	[STEP_LOAD] = "load",
+	[STEP_RUN] = "run",
+	[STEP_WAIT] = "wait",
+	[STEP_KILL] = "kill",
+	[STEP_REPEAT] = "repeat",
+};
+
+const char *scenario_step_name(enum step_op op)
+{
+	return op < NR_STEP_OPS ? step_names[op] : "unknown step";
+}
+
+const struct scenario_cgroup *scenario_cgroup(const struct scenario *sc, const char *name)
+{
+	const struct scenario_cgroup *cg;
+
+	for (cg = sc->cgroups; cg < sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++)
+		if (!strcmp(cg->name, name))
+			return cg;
+	return NULL;
+}
+
+const struct scenario_workers *scenario_workers(const struct scenario *sc, const char *name)
+{
+	const struct scenario_workers *w;
+
+	for (w = sc->workers; w < sc->workers + SCENARIO_MAX_WORKERS && w->name; w++)
+		if (!strcmp(w->name, name))
+			return w;
+	return NULL;
+}
+
+void limits_layer(struct limits *limits, const struct limits *over)
+{
+	const unsigned int *from = (const unsigned int *)over;
+	unsigned int *to = (unsigned int *)limits;
+	size_t i;
+
+	for (i = 0; i < sizeof(*limits) / sizeof(*to); i++)
+		if (from[i])
+			to[i] = from[i];
+}
+
+/* -- CPUs by intent --------------------------------------------------------- */
+
+static unsigned int nr_llcs(const struct topology *topo)
+{
+	return topology_place(topo, topology_cpus(topo) - 1).llc + 1;
+}
+
+static unsigned int nr_cpu_nodes(const struct topology *topo)
+{
+	return topology_place(topo, topology_cpus(topo) - 1).node + 1;
+}
+
+static int does_not_fit(struct errmsg *err, const char *what, unsigned int wanted,
+			unsigned int have)
+{
+	errmsg_set(err, ERRMSG_HOST, 0, "needs %s %u, the topology has %u", what, wanted, have);
+	return -ERANGE;
+}
+
+static int resolve_llc(unsigned int llc, const struct topology *topo, struct cpu_set *set,
+		       struct errmsg *err)
+{
+	unsigned int cpu;
+
+	if (llc >= nr_llcs(topo))
+		return does_not_fit(err, "LLCs:", llc + 1, nr_llcs(topo));
+	for (cpu = 0; cpu < topology_cpus(topo); cpu++)
+		if (topology_place(topo, cpu).llc == llc)
+			cpu_set_add(set, cpu);
+	return 0;
+}
+
+static int resolve_numa(unsigned int node, const struct topology *topo, struct cpu_set *set,
+			struct errmsg *err)
+{
+	unsigned int cpu;
+
+	if (node >= nr_cpu_nodes(topo))
+		return does_not_fit(err, "nodes with CPUs:", node + 1, nr_cpu_nodes(topo));
+	for (cpu = 0; cpu < topology_cpus(topo); cpu++)
+		if (topology_place(topo, cpu).node == node)
+			cpu_set_add(set, cpu);
+	return 0;
+}
+
+static int resolve_range(unsigned int first, unsigned int last, const struct topology *topo,
+			 struct cpu_set *set, struct errmsg *err)
+{
+	unsigned int cpu;
+
+	if (first > last)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "RANGE(%u, %u) is empty", first, last);
+	if (last >= topology_cpus(topo))
+		return does_not_fit(err, "CPUs:", last + 1, topology_cpus(topo));
+	for (cpu = first; cpu <= last; cpu++)
+		cpu_set_add(set, cpu);
+	return 0;
+}
+
+/* Part @i of @n, and @percent of the part after it, the first after the last */
+static int resolve_part(unsigned int i, unsigned int n, unsigned int percent,
+			const struct topology *topo, struct cpu_set *set, struct errmsg *err)
+{
+	unsigned int cpus = topology_cpus(topo), first, end, next, cpu;
+
+	if (!n || i >= n || percent > 100)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "part %u of %u, overlap %u %%, is none",
+				  i, n, percent);
+	if (cpus < n)
+		return does_not_fit(err, "CPUs:", n, cpus);
+	first = i * cpus / n;
+	end = (i + 1) * cpus / n;
+	next = ((i + 1) % n + 1) * cpus / n - (i + 1) % n * cpus / n;
+	end += (next * percent + 99) / 100;
+	for (cpu = first; cpu < end; cpu++)
+		cpu_set_add(set, cpu % cpus);
+	return 0;
+}
+
+static int resolve_exact(const char *list, const struct topology *topo, struct cpu_set *set,
+			 struct errmsg *err)
+{
+	unsigned int cpu, last = 0, nr = 0;
+
+	if (!list || cpu_set_parse(set, list))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "\"%s\" is no list of CPUs", list ?: "");
+	for (cpu = 0; cpu < TOPOLOGY_MAX_CPUS; cpu++) {
+		if (cpu_set_has(set, cpu)) {
+			last = cpu;
+			nr++;
+		}
+	}
+	if (!nr)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "EXACT(\"\") is empty");
+	if (last >= topology_cpus(topo))
+		return does_not_fit(err, "CPUs:", last + 1, topology_cpus(topo));
+	return 0;
+}
+
+int scenario_resolve_cpus(const struct cpus *cpus, const struct topology *topo,
+			  struct cpu_set *set, struct errmsg *err)
+{
+	memset(set, 0, sizeof(*set));
+	switch (cpus->kind) {
+	case CPUS_ALL:
+		return resolve_range(0, topology_cpus(topo) - 1, topo, set, err);
+	case CPUS_LLC:
+		return resolve_llc(cpus->a, topo, set, err);
+	case CPUS_NUMA:
+		return resolve_numa(cpus->a, topo, set, err);
+	case CPUS_RANGE:
+		return resolve_range(cpus->a, cpus->b, topo, set, err);
+	case CPUS_DISJOINT:
+		return resolve_part(cpus->a, cpus->b, 0, topo, set, err);
+	case CPUS_OVERLAP:
+		return resolve_part(cpus->a, cpus->b, cpus->percent, topo, set, err);
+	case CPUS_EXACT:
+		return resolve_exact(cpus->list, topo, set, err);
+	}
+	return errmsg_set(err, ERRMSG_INPUT, 0, "%u is no kind of CPUs", cpus->kind);
+}
+
+/* -- workers ---------------------------------------------------------------- */
+
+/* The CPUs of a worker's cgroup, and of those that it is in. */
+static void group_cpus(const struct scenario *sc, const struct scenario_workers *workers,
+		       const struct topology *topo, struct cpu_set *set)
+{
+	static const struct cpus all;
+	const struct scenario_cgroup *cg;
+	struct errmsg unused;
+	struct cpu_set part;
+	size_t i, len;
+
+	scenario_resolve_cpus(&all, topo, set, &unused);
+	for (cg = sc->cgroups; cg < sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++) {
+		len = strlen(cg->name);
+		if (!workers->cgroup || strncmp(workers->cgroup, cg->name, len) ||
+		    (workers->cgroup[len] && workers->cgroup[len] != '/'))
+			continue;
+		if (scenario_resolve_cpus(&cg->cpus, topo, &part, &unused))
+			continue;
+		for (i = 0; i < CPU_SET_WORDS; i++)
+			set->bits[i] &= part.bits[i];
+	}
+}
+
+static unsigned int cpu_set_weight(const struct cpu_set *set)
+{
+	unsigned int nr = 0;
+	size_t i;
+
+	for (i = 0; i < CPU_SET_WORDS; i++)
+		nr += __builtin_popcountll(set->bits[i]);
+	return nr;
+}
+
+unsigned int scenario_count(const struct scenario *sc, const struct scenario_workers *workers,
+			    const struct topology *topo)
+{
+	unsigned int by_cpus;
+	struct cpu_set set;
+
+	group_cpus(sc, workers, topo, &set);
+	by_cpus = (cpu_set_weight(&set) * workers->percent_of_cpus + 99) / 100;
+	return by_cpus > workers->count ? by_cpus : workers->count;
+}
+
+/* The @n-th CPU of a set, counted around */
+static unsigned int nth_cpu(const struct cpu_set *set, unsigned int n)
+{
+	unsigned int cpu;
+
+	n %= cpu_set_weight(set);
+	for (cpu = 0; ; cpu++)
+		if (cpu_set_has(set, cpu) && !n--)
+			return cpu;
+}
+
+static void random_subset(const struct cpu_set *from, unsigned int seed, struct cpu_set *set)
+{
+	unsigned int cpu;
+
+	/* Never empty, and the same in every run */
+	seed = seed * 2654435761U + 1;
+	cpu_set_add(set, nth_cpu(from, seed >> 8));
+	for (cpu = 0; cpu < TOPOLOGY_MAX_CPUS; cpu++)
+		if (cpu_set_has(from, cpu) && rand_r(&seed) & 1)
+			cpu_set_add(set, cpu);
+}
+
+static void same_llc(const struct cpu_set *from, const struct topology *topo, unsigned int n,
+		     struct cpu_set *set)
+{
+	unsigned int cpu, last = ~0U, nr = 0, llc = 0;
+
+	for (cpu = 0; cpu < topology_cpus(topo); cpu++) {
+		if (cpu_set_has(from, cpu) && topology_place(topo, cpu).llc != last) {
+			last = topology_place(topo, cpu).llc;
+			nr++;
+		}
+	}
+	n %= nr;
+	last = ~0U;
+	for (cpu = 0, nr = 0; cpu < topology_cpus(topo); cpu++) {
+		if (!cpu_set_has(from, cpu))
+			continue;
+		llc = topology_place(topo, cpu).llc;
+		nr += llc != last;
+		last = llc;
+		if (nr == n + 1)
+			cpu_set_add(set, cpu);
+	}
+}
+
+static void one_per_llc(const struct cpu_set *from, const struct topology *topo,
+			struct cpu_set *set)
+{
+	unsigned int cpu, last = ~0U;
+
+	for (cpu = 0; cpu < topology_cpus(topo); cpu++) {
+		if (!cpu_set_has(from, cpu) || topology_place(topo, cpu).llc == last)
+			continue;
+		last = topology_place(topo, cpu).llc;
+		cpu_set_add(set, cpu);
+	}
+}
+
+void scenario_affinity(const struct scenario *sc, const struct scenario_workers *workers,
+		       const struct topology *topo, unsigned int index, struct cpu_set *set)
+{
+	struct cpu_set from;
+
+	memset(set, 0, sizeof(*set));
+	group_cpus(sc, workers, topo, &from);
+	switch (workers->affinity) {
+	case AFFINITY_INHERIT:
+		break;
+	case AFFINITY_ONE:
+		cpu_set_add(set, nth_cpu(&from, index));
+		break;
+	case AFFINITY_RANDOM:
+		random_subset(&from, index, set);
+		break;
+	case AFFINITY_LLC:
+		same_llc(&from, topo, index, set);
+		break;
+	case AFFINITY_CROSS:
+		one_per_llc(&from, topo, set);
+		break;
+	}
+}
+
+/* -- mistakes --------------------------------------------------------------- */
+
+static int check_name(const char *name, struct errmsg *err)
+{
+	size_t len = strlen(name);
+
+	if (len && len < WIRE_MAX_NAME &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_/") == len &&
+	    name[0] != '/' && name[len - 1] != '/' && !strstr(name, "//"))
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, 0,
+			  "name: \"%s\" is none: a to z, 0 to 9, _ and, between levels, /", name);
+}
+
+static int check_range(const char *field, int value, int min, int max, struct errmsg *err)
+{
+	if (value >= min && value <= max)
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, 0, "%s: %d is not from %d to %d",
+			  field, value, min, max);
+}
+
+static int check_cpus(const char *field, const struct cpus *cpus, const struct topology *topo,
+		      struct errmsg *err)
+{
+	struct cpu_set set;
+	int ret = scenario_resolve_cpus(cpus, topo, &set, err);
+
+	if (ret)
+		errmsg_prefix(err, "%s", field);
+	return ret;
+}
+
+/* The part of the name before the last "/" is a cgroup that came before. */
+static int check_parent(const struct scenario *sc, const struct scenario_cgroup *cg,
+			struct errmsg *err)
+{
+	const char *slash = strrchr(cg->name, '/');
+	const struct scenario_cgroup *parent;
+
+	if (!slash)
+		return 0;
+	for (parent = sc->cgroups; parent < cg; parent++)
+		if (!strncmp(parent->name, cg->name, slash - cg->name) &&
+		    !parent->name[slash - cg->name])
+			return 0;
+	return errmsg_set(err, ERRMSG_INPUT, 0, "name: there is no \"%.*s\" before \"%s\"",
+			  (int)(slash - cg->name), cg->name, cg->name);
+}
+
+static int check_cgroup(const struct scenario *sc, const struct scenario_cgroup *cg,
+			const struct topology *topo, struct errmsg *err)
+{
+	if (scenario_cgroup(sc, cg->name) != cg)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "name: there are two of them");
+	return check_name(cg->name, err) ?:
+	       check_parent(sc, cg, err) ?:
+	       check_cpus("cpus", &cg->cpus, topo, err) ?:
+	       check_cpus("mems", &cg->mems, topo, err) ?:
+	       check_range("weight", cg->weight, 0, MAX_WEIGHT, err);
+}
+
+static int check_policy(enum sched_policy policy, unsigned int priority, struct errmsg *err)
+{
+	bool rt = policy == POLICY_FIFO || policy == POLICY_RR;
+
+	if (policy > POLICY_DEADLINE || policy == POLICY_IDLE - 1)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "policy: there is no %u", policy);
+	return check_range("priority", priority, rt, rt ? 99 : 0, err);
+}
+
+static int check_workers(const struct scenario *sc, const struct scenario_workers *w,
+			 const struct topology *topo, struct errmsg *err)
+{
+	struct cpu_set set;
+	int ret;
+
+	if (scenario_workers(sc, w->name) != w)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "name: there are two of them");
+	if (strchr(w->name, '/'))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "name: no /");
+	if (w->cgroup && !scenario_cgroup(sc, w->cgroup))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: there is no \"%s\"", w->cgroup);
+	if (w->work >= WIRE_NR_WORK)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "work: there is no %u", w->work);
+	if (w->affinity > AFFINITY_CROSS)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "affinity: there is no %u", w->affinity);
+	ret = check_name(w->name, err) ?:
+	      check_policy(w->policy, w->priority, err) ?:
+	      check_range("nice", w->nice, -20, 19, err);
+	if (ret)
+		return ret;
+	group_cpus(sc, w, topo, &set);
+	if (!cpu_set_weight(&set)) {
+		errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: \"%s\" has no CPU that its parents have",
+			   w->cgroup);
+		return -EINVAL;
+	}
+	if (!scenario_count(sc, w, topo))
+		return errmsg_set(err, ERRMSG_INPUT, 0,
+				  "count: there are no workers; set count or percent_of_cpus");
+	return 0;
+}
+
+/* Which fields a step needs */
+#define NEEDS_CGROUP	BIT(0)
+#define NEEDS_WORKERS	BIT(1)
+#define NEEDS_OTHER	BIT(2)
+#define NEEDS_PROGRAM	BIT(3)
+#define HAS_CPUS	BIT(4)
+
+static const unsigned int step_fields[NR_STEP_OPS] = {
+	[STEP_ADD] = NEEDS_CGROUP,
+	[STEP_REMOVE] = NEEDS_CGROUP,
+	[STEP_CPUS] = NEEDS_CGROUP | HAS_CPUS,
+	[STEP_SWAP] = NEEDS_CGROUP | NEEDS_OTHER,
+	[STEP_WEIGHT] = NEEDS_CGROUP,
+	[STEP_QUOTA] = NEEDS_CGROUP,
+	[STEP_FREEZE] = NEEDS_CGROUP,
+	[STEP_SPAWN] = NEEDS_WORKERS,
+	[STEP_STOP] = NEEDS_WORKERS,
+	[STEP_MOVE] = NEEDS_CGROUP | NEEDS_WORKERS,
+	[STEP_AFFINITY] = NEEDS_WORKERS | HAS_CPUS,
+	[STEP_NICE] = NEEDS_WORKERS,
+	[STEP_POLICY] = NEEDS_WORKERS,
+	[STEP_OFFLINE] = HAS_CPUS,
+	[STEP_ONLINE] = HAS_CPUS,
+	[STEP_RUN] = NEEDS_PROGRAM,
+};
+
+static int check_step_refs(const struct scenario *sc, const struct scenario_step *step,
+			   struct errmsg *err)
+{
+	unsigned int fields = step_fields[step->op];
+
+	if (fields & NEEDS_CGROUP && (!step->cgroup || !scenario_cgroup(sc, step->cgroup)))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: there is no \"%s\"",
+				  step->cgroup ?: "");
+	if (fields & NEEDS_OTHER && (!step->other || !scenario_cgroup(sc, step->other)))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "other: there is no cgroup \"%s\"",
+				  step->other ?: "");
+	if (fields & NEEDS_WORKERS && (!step->workers || !scenario_workers(sc, step->workers)))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "workers: there is no \"%s\"",
+				  step->workers ?: "");
+	if (fields & NEEDS_PROGRAM && (!step->program || !*step->program))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "program: there is none");
+	return 0;
+}
+
+static int check_hold(const struct scenario_step *step, struct errmsg *err)
+{
+	if (!step->percent && !step->ms)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "percent: there is no time to hold");
+	return check_range("percent", step->percent, 0, 100, err);
+}
+
+/* CPU 0 stays: x86 kernels cannot take it offline (since 6.5). */
+static int check_offline(const struct scenario_step *step, const struct topology *topo,
+			 struct errmsg *err)
+{
+	struct cpu_set set;
+	int ret = scenario_resolve_cpus(&step->cpus, topo, &set, err);
+
+	if (!ret && cpu_set_has(&set, 0))
+		ret = errmsg_set(err, ERRMSG_INPUT, 0, "cpus: CPU 0 cannot go offline");
+	return ret;
+}
+
+static int check_step_value(const struct scenario *sc, const struct scenario_step *step,
+			    const struct topology *topo, struct errmsg *err)
+{
+	switch (step->op) {
+	case STEP_HOLD:
+		return check_hold(step, err);
+	case STEP_WEIGHT:
+		return check_range("value", step->value, 1, MAX_WEIGHT, err);
+	case STEP_QUOTA:
+		return check_range("value", step->value, 0, 100 * TOPOLOGY_MAX_CPUS, err);
+	case STEP_MOVE:
+		return check_range("value", step->value, 0,
+				   scenario_count(sc, scenario_workers(sc, step->workers), topo),
+				   err);
+	case STEP_NICE:
+		return check_range("value", step->value, -20, 19, err);
+	case STEP_POLICY:
+		return check_range("value", step->value, POLICY_NORMAL, POLICY_IDLE, err);
+	case STEP_OFFLINE:
+		return check_offline(step, topo, err);
+	case STEP_REPEAT:
+		/* Without a pause in them, the steps would be all that happens. */
+		return check_range("value", step->value, 1, step - sc->steps, err) ?:
+		       check_range("percent", step->percent, 1, 100, err);
+	default:
+		return 0;
+	}
+}
+
+static bool has_hold(const struct scenario_step *first, const struct scenario_step *end)
+{
+	for (; first < end; first++)
+		if (first->op == STEP_HOLD)
+			return true;
+	return false;
+}
+
+static int check_step(const struct scenario *sc, const struct scenario_step *step,
+		      const struct topology *topo, struct errmsg *err)
+{
+	int ret;
+
+	if (step->op >= NR_STEP_OPS)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "op: there is no %u", step->op);
+	ret = check_step_refs(sc, step, err);
+	if (!ret && step_fields[step->op] & HAS_CPUS)
+		ret = check_cpus("cpus", &step->cpus, topo, err);
+	if (!ret)
+		ret = check_step_value(sc, step, topo, err);
+	if (!ret && step->op == STEP_REPEAT && !has_hold(step - step->value, step))
+		ret = errmsg_set(err, ERRMSG_INPUT, 0, "value: no hold among the last %d steps",
+				 step->value);
+	return ret;
+}
+
+static int check_needs(const struct scenario *sc, const struct topology *topo, struct errmsg *err)
+{
+	if (topology_cpus(topo) < sc->min_cpus)
+		return does_not_fit(err, "CPUs:", sc->min_cpus, topology_cpus(topo));
+	if (nr_llcs(topo) < sc->min_llcs)
+		return does_not_fit(err, "LLCs:", sc->min_llcs, nr_llcs(topo));
+	if (nr_cpu_nodes(topo) < sc->min_nodes)
+		return does_not_fit(err, "nodes with CPUs:", sc->min_nodes, nr_cpu_nodes(topo));
+	if (sc->smt && !topology_core_shift(topo))
+		return does_not_fit(err, "threads per core:", 2, 1);
+	return 0;
+}
+
+static int check_all(const struct scenario *sc, const struct topology *topo, struct errmsg *err)
+{
+	unsigned int i;
+	int ret;
+
+	ret = check_needs(sc, topo, err);
+	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name && !ret; i++) {
+		ret = check_cgroup(sc, &sc->cgroups[i], topo, err);
+		if (ret)
+			errmsg_prefix(err, "cgroup \"%s\"", sc->cgroups[i].name);
+	}
+	for (i = 0; i < SCENARIO_MAX_WORKERS && sc->workers[i].name && !ret; i++) {
+		ret = check_workers(sc, &sc->workers[i], topo, err);
+		if (ret)
+			errmsg_prefix(err, "workers \"%s\"", sc->workers[i].name);
+	}
+	if (!i && !ret)
+		ret = errmsg_set(err, ERRMSG_INPUT, 0, "workers: there are none");
+	for (i = 0; i < SCENARIO_MAX_STEPS && sc->steps[i].op != STEP_END && !ret; i++) {
+		ret = check_step(sc, &sc->steps[i], topo, err);
+		if (ret)
+			errmsg_prefix(err, "step %u, %s", i + 1,
+				      scenario_step_name(sc->steps[i].op));
+	}
+	return ret;
+}
+
+int scenario_check(const struct scenario *sc, const struct topology *topo, struct errmsg *err)
+{
+	int ret = check_all(sc, topo, err);
+
+	if (ret)
+		errmsg_prefix(err, "scenario %s.%s", sc->suite, sc->name);
+	return ret;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A scenario is data: cgroups, workers in them, steps over time, and what must
+ * hold. It says what it means ("the second LLC", "half of the CPUs"), and is
+ * checked against a topology on the host, before any guest boots. Pure
+ * computation; scenario_run.h has what executes it.
+ */
+#ifndef KTSTR_SCENARIO_H
+#define KTSTR_SCENARIO_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cpulist.h"
+#include "errmsg.h"
+#include "topology.h"
+#include "wire.h"
+
+#define SCENARIO_MAX_CGROUPS	8
+#define SCENARIO_MAX_WORKERS	8	/* groups of workers */
+#define SCENARIO_MAX_STEPS	16
+
+/**
+ * enum cpus_kind - what a set of CPUs is meant to be
+ * @CPUS_ALL: no restriction
+ * @CPUS_LLC: LLC @a
+ * @CPUS_NUMA: node @a
+ * @CPUS_RANGE: CPUs @a to @b
+ * @CPUS_DISJOINT: part @a of @b parts of about equal size
+ * @CPUS_OVERLAP: the same, and @percent of the next part's CPUs
+ * @CPUS_EXACT: @list
+ */
+enum cpus_kind {
+	CPUS_ALL,
+	CPUS_LLC,
+	CPUS_NUMA,
+	CPUS_RANGE,
+	CPUS_DISJOINT,
+	CPUS_OVERLAP,
+	CPUS_EXACT,
+};
+
+/* See enum cpus_kind; the macros below make one. */
+struct cpus {
+	enum cpus_kind kind;
+	unsigned int a;
+	unsigned int b;
+	unsigned int percent;
+	const char *list;
+};
+
+#define LLC(i)			((struct cpus){ .kind = CPUS_LLC, .a = (i) })
+#define NUMA(i)			((struct cpus){ .kind = CPUS_NUMA, .a = (i) })
+#define RANGE(x, y)		((struct cpus){ .kind = CPUS_RANGE, .a = (x), .b = (y) })
+#define DISJOINT(i, n)		((struct cpus){ .kind = CPUS_DISJOINT, .a = (i), .b = (n) })
+#define OVERLAP(i, n, pct)	\
+	((struct cpus){ .kind = CPUS_OVERLAP, .a = (i), .b = (n), .percent = (pct) })
+#define EXACT(cpulist)		((struct cpus){ .kind = CPUS_EXACT, .list = (cpulist) })
+
+/**
+ * struct scenario_cgroup - a cgroup
+ * @name: below the root; "a/b" is in "a", which comes before it
+ * @cpus: its cpuset
+ * @weight: cpu.weight, 1 to 10000; 0 for the default
+ * @quota: cpu.max in percent of one CPU; 0 for none
+ * @mems: its cpuset.mems are the nodes of these CPUs
+ * @later: a step adds it
+ */
+struct scenario_cgroup {
+	const char *name;
+	struct cpus cpus;
+	unsigned int weight;
+	unsigned int quota;
+	struct cpus mems;
+	bool later;
+};
+
+/**
+ * enum affinity - where a worker may run, within its cgroup's cpuset
+ * @AFFINITY_INHERIT: anywhere
+ * @AFFINITY_ONE: on one CPU, dealt to the workers in turn
+ * @AFFINITY_RANDOM: on a random subset, the same one in every run
+ * @AFFINITY_LLC: in one LLC, dealt to the workers in turn
+ * @AFFINITY_CROSS: on one CPU of each LLC
+ */
+enum affinity {
+	AFFINITY_INHERIT,
+	AFFINITY_ONE,
+	AFFINITY_RANDOM,
+	AFFINITY_LLC,
+	AFFINITY_CROSS,
+};
+
+/**
+ * enum sched_policy - the policies that sched_setattr(2) knows
+ *
+ * A worker's priority is for FIFO and RR, its runtime for DEADLINE.
+ */
+enum sched_policy {
+	POLICY_NORMAL,
+	POLICY_FIFO,
+	POLICY_RR,
+	POLICY_BATCH,
+	POLICY_IDLE = 5,	/* as linux/sched.h numbers them */
+	POLICY_DEADLINE,
+};
+
+/**
+ * struct scenario_workers - a group of workers that are alike
+ * @name: for steps and reports; also their comm
+ * @cgroup: whose; NULL for the root cgroup
+ * @count: how many; with @percent_of_cpus, at least so many
+ * @percent_of_cpus: how many per 100 CPUs of their cgroup, rounded up
+ * @work: what they do
+ * @params: see the work's description; 0 for the default
+ * @affinity: see enum affinity
+ * @policy: see enum sched_policy
+ * @priority: 1 to 99, for POLICY_FIFO and POLICY_RR
+ * @nice: -20 to 19
+ * @later: a step spawns them
+ * @background: only there to disturb: nothing is demanded of them
+ */
+struct scenario_workers {
+	const char *name;
+	const char *cgroup;
+	unsigned int count;
+	unsigned int percent_of_cpus;
+	enum wire_work work;
+	u32 params[4];
+	enum affinity affinity;
+	enum sched_policy policy;
+	unsigned int priority;
+	int nice;
+	bool later;
+	bool background;
+};
+
+/**
+ * enum step_op - what a step does
+ * @STEP_END: nothing: there are no more steps
+ * @STEP_HOLD: let @percent of the duration, and @ms, pass
+ * @STEP_ADD: make @cgroup
+ * @STEP_REMOVE: remove @cgroup, whose workers have stopped or moved
+ * @STEP_CPUS: give @cgroup the cpuset @cpus
+ * @STEP_SWAP: exchange the cpusets of @cgroup and @other
+ * @STEP_WEIGHT: give @cgroup the cpu.weight @value
+ * @STEP_QUOTA: give @cgroup @value percent of a CPU; 0 for no limit
+ * @STEP_FREEZE: freeze @cgroup, or thaw it if @value is 0
+ * @STEP_SPAWN: start @workers
+ * @STEP_STOP: stop @workers
+ * @STEP_MOVE: move @value of @workers, or all of them if it is 0, to @cgroup
+ * @STEP_AFFINITY: restrict @workers to @cpus
+ * @STEP_NICE: give @workers the nice value @value
+ * @STEP_POLICY: give @workers the policy @value, at priority 1 if it has one
+ * @STEP_OFFLINE: take @cpus offline
+ * @STEP_ONLINE: bring @cpus online
+ * @STEP_LEAVE: the scheduler under test leaves
+ * @STEP_LOAD: it is loaded again
+ * @STEP_RUN: start @program
+ * @STEP_WAIT: wait for its end
+ * @STEP_KILL: kill it
+ * @STEP_REPEAT: the @value steps before this one again, until @percent of the
+ *	duration have passed since they were begun first
+ */
+enum step_op {
+	STEP_END,
+	STEP_HOLD,
+	STEP_ADD,
+	STEP_REMOVE,
+	STEP_CPUS,
+	STEP_SWAP,
+	STEP_WEIGHT,
+	STEP_QUOTA,
+	STEP_FREEZE,
+	STEP_SPAWN,
+	STEP_STOP,
+	STEP_MOVE,
+	STEP_AFFINITY,
+	STEP_NICE,
+	STEP_POLICY,
+	STEP_OFFLINE,
+	STEP_ONLINE,
+	STEP_LEAVE,
+	STEP_LOAD,
+	STEP_RUN,
+	STEP_WAIT,
+	STEP_KILL,
+	STEP_REPEAT,
+	NR_STEP_OPS,
+};
+
+/* See enum step_op, which says what each of them needs. */
+struct scenario_step {
+	enum step_op op;
+	unsigned int percent;
+	unsigned int ms;
+	const char *cgroup;
+	const char *other;
+	const char *workers;
+	struct cpus cpus;
+	int value;
+	const char *program;
+};
+
+#define HOLD(pct)		{ .op = STEP_HOLD, .percent = (pct) }
+#define HOLD_MS(t)		{ .op = STEP_HOLD, .ms = (t) }
+#define ADD(cg)			{ .op = STEP_ADD, .cgroup = (cg) }
+#define REMOVE(cg)		{ .op = STEP_REMOVE, .cgroup = (cg) }
+#define SET_CPUS(cg, set)	{ .op = STEP_CPUS, .cgroup = (cg), .cpus = (set) }
+#define CLEAR_CPUS(cg)		{ .op = STEP_CPUS, .cgroup = (cg) }
+#define SWAP(cg, with)		{ .op = STEP_SWAP, .cgroup = (cg), .other = (with) }
+#define WEIGHT(cg, w)		{ .op = STEP_WEIGHT, .cgroup = (cg), .value = (w) }
+#define QUOTA(cg, pct)		{ .op = STEP_QUOTA, .cgroup = (cg), .value = (pct) }
+#define FREEZE(cg)		{ .op = STEP_FREEZE, .cgroup = (cg), .value = 1 }
+#define THAW(cg)		{ .op = STEP_FREEZE, .cgroup = (cg) }
+#define SPAWN(who)		{ .op = STEP_SPAWN, .workers = (who) }
+#define STOP(who)		{ .op = STEP_STOP, .workers = (who) }
+#define MOVE(who, nr, to)	{ .op = STEP_MOVE, .workers = (who), .value = (nr), .cgroup = (to) }
+#define SET_AFFINITY(who, set)	{ .op = STEP_AFFINITY, .workers = (who), .cpus = (set) }
+#define NICE(who, n)		{ .op = STEP_NICE, .workers = (who), .value = (n) }
+#define POLICY(who, p)		{ .op = STEP_POLICY, .workers = (who), .value = (p) }
+#define OFFLINE(set)		{ .op = STEP_OFFLINE, .cpus = (set) }
+#define ONLINE(set)		{ .op = STEP_ONLINE, .cpus = (set) }
+#define LEAVE()			{ .op = STEP_LEAVE }
+#define LOAD()			{ .op = STEP_LOAD }
+#define RUN(command)		{ .op = STEP_RUN, .program = (command) }
+#define WAIT()			{ .op = STEP_WAIT }
+#define KILL()			{ .op = STEP_KILL }
+#define REPEAT(n, pct)		{ .op = STEP_REPEAT, .value = (n), .percent = (pct) }
+
+/* A limit of struct limits that is not to be checked */
+#define UNLIMITED	(~0U)
+
+/**
+ * struct limits - what must hold; 0 leaves what the layer below has
+ *
+ * The layers are: default, suite, scenario. All times are corrected for steal.
+ *
+ * @starved: a worker with less than this percentage of the mean is starved
+ * @spread: of equal workers' rates, (max - min) / mean, in percent
+ * @gap_ms: the longest time that a runnable worker waits
+ * @weight_error: deviation of a share from what cpu.weight and nice say, percent
+ * @quota_error: deviation from cpu.max, percent
+ * @idle: of the CPUs' time, while there are runnable workers for all, percent
+ * @wake_p50_us: median latency from a wake-up to running
+ * @wake_p99_us: what 1 wake-up in 100 takes longer than
+ * @wake_p999_us: what 1 in 1000 takes longer than
+ * @migrations: per second and worker, of any distance
+ * @llc_migrations: the same, between LLCs
+ * @node_migrations: the same, between nodes
+ * @remote_pages: pages on another node than the worker ran on, percent
+ * @floor: work done, percent of what the CPUs could do
+ */
+struct limits {
+	unsigned int starved;
+	unsigned int spread;
+	unsigned int gap_ms;
+	unsigned int weight_error;
+	unsigned int quota_error;
+	unsigned int idle;
+	unsigned int wake_p50_us;
+	unsigned int wake_p99_us;
+	unsigned int wake_p999_us;
+	unsigned int migrations;
+	unsigned int llc_migrations;
+	unsigned int node_migrations;
+	unsigned int remote_pages;
+	unsigned int floor;
+};
+
+/**
+ * struct scenario - a scenario
+ * @suite: for example "cpuset"
+ * @name: for example "swap_under_load"
+ * @bug: one sentence: which bug it is after
+ * @min_cpus: the topology has at least so many
+ * @min_llcs: likewise
+ * @min_nodes: likewise
+ * @smt: the topology has more than one thread per core
+ * @cgroups: what to make; ends with the first that has no name
+ * @workers: whom to spawn; ends with the first that has no name
+ * @steps: what to do while they run; ends with STEP_END. With none, the workers
+ *	run for the whole duration.
+ * @limits: what differs from the suite's
+ */
+struct scenario {
+	const char *suite;
+	const char *name;
+	const char *bug;
+	unsigned int min_cpus;
+	unsigned int min_llcs;
+	unsigned int min_nodes;
+	bool smt;
+	struct scenario_cgroup cgroups[SCENARIO_MAX_CGROUPS];
+	struct scenario_workers workers[SCENARIO_MAX_WORKERS];
+	struct scenario_step steps[SCENARIO_MAX_STEPS];
+	struct limits limits;
+};
+
+/**
+ * scenario_resolve_cpus() - which CPUs are meant
+ * @cpus: the intent
+ * @topo: a topology
+ * @set: filled in; never empty
+ * @err: what is wrong with it
+ *
+ * Return: 0; -EINVAL for what no topology can have (ERRMSG_INPUT); -ERANGE for
+ * what this topology does not have (ERRMSG_HOST, as such tests are skipped).
+ */
+int scenario_resolve_cpus(const struct cpus *cpus, const struct topology *topo,
+			  struct cpu_set *set, struct errmsg *err);
+
+/**
+ * scenario_count() - how many workers a group has
+ * @sc: a checked scenario
+ * @workers: one of its groups
+ * @topo: the topology
+ */
+unsigned int scenario_count(const struct scenario *sc, const struct scenario_workers *workers,
+			    const struct topology *topo);
+
+/**
+ * scenario_affinity() - where one worker may run
+ * @sc: a checked scenario
+ * @workers: one of its groups
+ * @topo: the topology
+ * @index: which worker
+ * @set: filled in; empty if it may run anywhere in its cgroup
+ */
+void scenario_affinity(const struct scenario *sc, const struct scenario_workers *workers,
+		       const struct topology *topo, unsigned int index, struct cpu_set *set);
+
+/**
+ * scenario_check() - find a scenario's mistakes before anything runs
+ * @sc: a scenario
+ * @topo: the topology it shall run on
+ * @err: names the scenario, the cgroup, group of workers or step, and the field
+ *
+ * Return: 0; -EINVAL for a mistake (ERRMSG_INPUT); -ERANGE if it does not fit
+ * this topology (ERRMSG_HOST).
+ */
+int scenario_check(const struct scenario *sc, const struct topology *topo, struct errmsg *err);
+
+/**
+ * scenario_cgroup() - find a cgroup
+ * @sc: a scenario
+ * @name: of the cgroup
+ *
+ * Return: the cgroup, or NULL.
+ */
+const struct scenario_cgroup *scenario_cgroup(const struct scenario *sc, const char *name);
+
+/**
+ * scenario_workers() - find a group of workers
+ * @sc: a scenario
+ * @name: of the group
+ *
+ * Return: the group, or NULL.
+ */
+const struct scenario_workers *scenario_workers(const struct scenario *sc, const char *name);
+
+/**
+ * scenario_step_name() - the name of what a step does
+ * @op: any
+ */
+const char *scenario_step_name(enum step_op op);
+
+/**
+ * limits_layer() - put one layer of limits onto another
+ * @limits: changed where @over has something
+ * @over: the next layer
+ */
+void limits_layer(struct limits *limits, const struct limits *over);
+
+#endif /* KTSTR_SCENARIO_H */

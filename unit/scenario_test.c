@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Scenarios on the host: which CPUs are meant, and which mistakes are found. */
+#include <errno.h>
+#include <linux/kernel.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+
+#include "scenario.h"
+
+static struct topology topology(const char *spec)
+{
+	struct topology topo = {};
+	struct errmsg err;
+
+	topology_parse(spec, &topo, &err);
+	return topo;
+}
+
+TEST(cpus_by_intent)
+{
+	static const struct {
+		const char *topology;
+		struct cpus cpus;
+		const char *list;
+	} cases[] = {
+		{ "2n4l2c2t", { .kind = CPUS_ALL }, "0-15" },
+		{ "2n4l2c2t", LLC(0), "0-3" },
+		{ "2n4l2c2t", LLC(3), "12-15" },
+		{ "2n4l2c2t", NUMA(1), "8-15" },
+		{ "2n4l2c2t", RANGE(3, 5), "3-5" },
+		{ "2n4l2c2t", RANGE(7, 7), "7" },
+		{ "2n4l2c2t", EXACT("1,3,8-9"), "1,3,8-9" },
+		{ "1n1l8c1t", DISJOINT(0, 2), "0-3" },
+		{ "1n1l8c1t", DISJOINT(1, 2), "4-7" },
+		{ "1n1l7c1t", DISJOINT(0, 3), "0-1" },
+		{ "1n1l7c1t", DISJOINT(1, 3), "2-3" },
+		{ "1n1l7c1t", DISJOINT(2, 3), "4-6" },
+		{ "1n1l8c1t", OVERLAP(0, 2, 50), "0-5" },
+		{ "1n1l8c1t", OVERLAP(1, 2, 50), "0-1,4-7" },
+		{ "1n1l8c1t", OVERLAP(0, 2, 100), "0-7" },
+		{ "1n1l8c1t", OVERLAP(0, 4, 1), "0-2" },
+	};
+	struct cpu_set set, want;
+	struct topology topo;
+	char text[128];
+	struct errmsg err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		topo = topology(cases[i].topology);
+		ASSERT_EQ(0, cpu_set_parse(&want, cases[i].list));
+		ASSERT_EQ(0, scenario_resolve_cpus(&cases[i].cpus, &topo, &set, &err));
+		EXPECT_EQ(true, cpu_set_equal(&want, &set)) {
+			TH_LOG("case %zu: %s, not %s", i,
+			       cpu_set_format(&set, text, sizeof(text)), cases[i].list);
+		}
+	}
+}
+
+/* However many parts: together all CPUs, and none twice */
+TEST(disjoint_parts_cover_everything_once)
+{
+	unsigned int cpus, n, i;
+
+	for (cpus = 1; cpus <= 9; cpus++) {
+		char spec[16];
+		struct topology topo;
+
+		snprintf(spec, sizeof(spec), "1n1l%uc1t", cpus);
+		topo = topology(spec);
+		for (n = 1; n <= cpus; n++) {
+			u64 seen = 0;
+
+			for (i = 0; i < n; i++) {
+				struct cpus part = DISJOINT(i, n);
+				struct cpu_set set;
+				struct errmsg err;
+
+				ASSERT_EQ(0, scenario_resolve_cpus(&part, &topo, &set, &err));
+				EXPECT_NE(0, set.bits[0]);
+				EXPECT_EQ(0, seen & set.bits[0]);
+				seen |= set.bits[0];
+			}
+			EXPECT_EQ((1ULL << cpus) - 1, seen);
+		}
+	}
+}
+
+TEST(cpus_that_are_not_there)
+{
+	static const struct {
+		struct cpus cpus;
+		int ret;
+		const char *text;
+	} cases[] = {
+		{ LLC(2), -ERANGE, "needs LLCs: 3, the topology has 2" },
+		{ NUMA(1), -ERANGE, "needs nodes with CPUs: 2, the topology has 1" },
+		{ RANGE(2, 8), -ERANGE, "needs CPUs: 9, the topology has 8" },
+		{ RANGE(3, 2), -EINVAL, "RANGE(3, 2) is empty" },
+		{ DISJOINT(0, 9), -ERANGE, "needs CPUs: 9, the topology has 8" },
+		{ DISJOINT(2, 2), -EINVAL, "part 2 of 2" },
+		{ DISJOINT(0, 0), -EINVAL, "part 0 of 0" },
+		{ OVERLAP(0, 2, 101), -EINVAL, "overlap 101 %" },
+		{ EXACT("0-99"), -ERANGE, "needs CPUs: 100" },
+		{ EXACT(""), -EINVAL, "empty" },
+		{ EXACT("x"), -EINVAL, "\"x\" is no list" },
+		{ EXACT(NULL), -EINVAL, "no list" },
+		{ (struct cpus){ .kind = 99 }, -EINVAL, "99 is no kind" },
+	};
+	struct topology topo = topology("1n2l4c1t");
+	enum errmsg_kind want;
+	struct cpu_set set;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct errmsg err = {};
+
+		EXPECT_EQ(cases[i].ret, scenario_resolve_cpus(&cases[i].cpus, &topo, &set, &err));
+		EXPECT_NE(NULL, strstr(err.text, cases[i].text)) {
+			TH_LOG("case %zu: %s", i, err.text);
+		}
+		want = ERRMSG_INPUT;
+		if (cases[i].ret == -ERANGE)
+			want = ERRMSG_HOST;
+		EXPECT_EQ(want, err.kind);
+	}
+}
+
+static const struct scenario good = {
+	.suite = "suite",
+	.name = "good",
+	.bug = "none",
+	.min_cpus = 4,
+	.min_llcs = 2,
+	.cgroups = {
+		{ "left", .cpus = LLC(0) },
+		{ "left/inner", .cpus = RANGE(1, 2), .weight = 200 },
+		{ "right", .cpus = LLC(1), .quota = 150, .later = true },
+	},
+	.workers = {
+		{ "spinners", .cgroup = "left", .percent_of_cpus = 150 },
+		{ "few", .cgroup = "left/inner", .count = 3, .affinity = AFFINITY_ONE },
+		{ "hog", .count = 1, .policy = POLICY_FIFO, .priority = 50, .background = true },
+		{ "late", .cgroup = "right", .percent_of_cpus = 100, .nice = 5, .later = true },
+	},
+	.steps = {
+		ADD("right"), SPAWN("late"), HOLD(30), SWAP("left", "right"), HOLD_MS(10),
+		REPEAT(2, 40), MOVE("spinners", 2, "right"), WEIGHT("left", 10),
+		NICE("few", -5), POLICY("few", POLICY_BATCH), SET_AFFINITY("few", LLC(0)),
+		OFFLINE(RANGE(7, 7)), HOLD(30), ONLINE(RANGE(7, 7)), STOP("late"), REMOVE("right"),
+	},
+};
+
+TEST(a_sound_scenario_passes)
+{
+	struct topology topo = topology("1n2l4c1t");
+	struct errmsg err = {};
+
+	EXPECT_EQ(0, scenario_check(&good, &topo, &err)) {
+		TH_LOG("%s", err.text);
+	}
+}
+
+TEST(does_not_fit)
+{
+	static const char * const specs[] = { "1n1l2c1t", "1n1l8c1t", "1n2l2c1t" };
+	struct topology topo;
+	struct errmsg err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(specs); i++) {
+		topo = topology(specs[i]);
+		EXPECT_EQ(-ERANGE, scenario_check(&good, &topo, &err)) {
+			TH_LOG("%s: %s", specs[i], err.text);
+		}
+		EXPECT_EQ(ERRMSG_HOST, err.kind);
+	}
+}
+
+TEST(counts_and_affinities)
+{
+	struct topology topo = topology("1n2l4c1t");
+	struct cpu_set set, again;
+	struct scenario sc = good;
+	unsigned int i;
+
+	EXPECT_EQ(6, scenario_count(&good, &good.workers[0], &topo));
+	EXPECT_EQ(3, scenario_count(&good, &good.workers[1], &topo));
+	EXPECT_EQ(1, scenario_count(&good, &good.workers[2], &topo));
+
+	/* left/inner has CPUs 1 and 2: its workers take them in turn */
+	for (i = 0; i < 3; i++) {
+		scenario_affinity(&good, &good.workers[1], &topo, i, &set);
+		EXPECT_EQ(1ULL << (1 + i % 2), set.bits[0]);
+	}
+	scenario_affinity(&good, &good.workers[0], &topo, 0, &set);
+	EXPECT_EQ(0, set.bits[0]);
+
+	sc.workers[2].affinity = AFFINITY_LLC;
+	for (i = 0; i < 4; i++) {
+		scenario_affinity(&sc, &sc.workers[2], &topo, i, &set);
+		EXPECT_EQ(i % 2 ? 0xf0 : 0x0f, set.bits[0]);
+	}
+	sc.workers[2].affinity = AFFINITY_CROSS;
+	scenario_affinity(&sc, &sc.workers[2], &topo, 0, &set);
+	EXPECT_EQ(0x11, set.bits[0]);
+	sc.workers[1].affinity = AFFINITY_RANDOM;
+	for (i = 0; i < 50; i++) {
+		scenario_affinity(&sc, &sc.workers[1], &topo, i, &set);
+		scenario_affinity(&sc, &sc.workers[1], &topo, i, &again);
+		EXPECT_NE(0, set.bits[0]);
+		EXPECT_EQ(0, set.bits[0] & ~0x6ULL);
+		EXPECT_EQ(true, cpu_set_equal(&set, &again));
+	}
+}
+
+/* Each case breaks the sound scenario in one place. */
+FIXTURE(mistake)
+{
+	struct scenario sc;
+};
+
+FIXTURE_VARIANT(mistake)
+{
+	void (*break_it)(struct scenario *sc);
+	const char *text;
+};
+
+FIXTURE_SETUP(mistake)
+{
+	self->sc = good;
+}
+
+FIXTURE_TEARDOWN(mistake)
+{
+}
+
+#define MISTAKE(name, statement, expected)				\
+static void break_##name(struct scenario *sc) { statement; }		\
+FIXTURE_VARIANT_ADD(mistake, name) {					\
+	.break_it = break_##name,					\
+	.text = expected,						\
+}
+
+MISTAKE(orphan, sc->cgroups[0].name = "other", "cgroup \"left/inner\": name: there is no \"left\"");
+MISTAKE(twice, sc->cgroups[2].name = "left", "cgroup \"left\": name: there are two");
+MISTAKE(bad_name, sc->cgroups[2].name = "/x", "name: \"/x\" is none");
+MISTAKE(bad_weight, sc->cgroups[1].weight = 10001, "\"left/inner\": weight: 10001 is not");
+MISTAKE(no_cpu_in_common, sc->cgroups[1].cpus = RANGE(5, 6), "has no CPU that its parents have");
+MISTAKE(no_such_cgroup, sc->workers[0].cgroup = "nowhere", "cgroup: there is no \"nowhere\"");
+MISTAKE(no_workers, sc->workers[2].count = 0, "workers \"hog\": count: there are no workers");
+MISTAKE(no_work, sc->workers[0].work = WIRE_NR_WORK, "workers \"spinners\": work: there is no");
+MISTAKE(fifo_without_priority, sc->workers[2].priority = 0, "priority: 0 is not from 1 to 99");
+MISTAKE(normal_with_priority, sc->workers[0].priority = 1, "priority: 1 is not from 0 to 0");
+MISTAKE(bad_policy, sc->workers[0].policy = 4, "policy: there is no 4");
+MISTAKE(bad_nice, sc->workers[3].nice = 20, "workers \"late\": nice: 20 is not from -20 to 19");
+MISTAKE(nobody, sc->workers[0].name = NULL, "workers: there are none");
+MISTAKE(step_cgroup, sc->steps[0].cgroup = NULL, "step 1, add: cgroup: there is no \"\"");
+MISTAKE(step_other, sc->steps[3].other = "up", "step 4, swap cpus: other: there is no");
+MISTAKE(step_workers, sc->steps[1].workers = "who", "step 2, spawn: workers: there is no \"who\"");
+MISTAKE(step_hold, sc->steps[2].percent = 0, "step 3, hold: percent: there is no time");
+MISTAKE(step_hold_long, sc->steps[2].percent = 101, "step 3, hold: percent: 101 is not from");
+MISTAKE(step_many, sc->steps[6].value = 7, "step 7, move: value: 7 is not from 0 to 6");
+MISTAKE(step_weight, sc->steps[7].value = 0, "step 8, weight: value: 0 is not from 1");
+MISTAKE(step_nice, sc->steps[8].value = -21, "step 9, nice: value: -21 is not from");
+MISTAKE(step_boot_cpu, sc->steps[11].cpus = LLC(0), "step 12, offline: cpus: CPU 0 cannot");
+MISTAKE(step_repeat_far, sc->steps[5].value = 6, "step 6, repeat: value: 6 is not from 1 to 5");
+MISTAKE(step_repeat_busy, sc->steps[4].op = STEP_LOAD, "no hold among the last 2 steps");
+MISTAKE(step_unknown, sc->steps[4].op = NR_STEP_OPS, "step 5, unknown step: op: there is no");
+
+TEST_F(mistake, is_named)
+{
+	struct topology topo = topology("1n2l4c1t");
+	struct errmsg err = {};
+
+	variant->break_it(&self->sc);
+	EXPECT_EQ(-EINVAL, scenario_check(&self->sc, &topo, &err));
+	EXPECT_EQ(ERRMSG_INPUT, err.kind);
+	EXPECT_NE(NULL, strstr(err.text, variant->text)) {
+		TH_LOG("it says: %s", err.text);
+	}
+	EXPECT_EQ(0, strncmp(err.text, "scenario suite.good: ", 21));
+}
+
+TEST(limits_in_layers)
+{
+	struct limits limits = { .gap_ms = 500, .spread = 50 };
+	const struct limits suite = { .gap_ms = 700, .idle = 10 };
+	const struct limits test = { .spread = UNLIMITED };
+
+	limits_layer(&limits, &suite);
+	limits_layer(&limits, &test);
+	EXPECT_EQ(700, limits.gap_ms);
+	EXPECT_EQ(10, limits.idle);
+	EXPECT_EQ(UNLIMITED, limits.spread);
+	EXPECT_EQ(0, limits.starved);
+}
+
+TEST_HARNESS_MAIN
