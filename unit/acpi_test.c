@@ -582,7 +582,7 @@ TEST_F(acpi, dsdt)
 TEST(too_many_cpus_for_the_area)
 {
 	static struct numa_mem mem = { .nr_regions = 1, .regions = { { .size = SZ_128M } } };
-	struct topology topo = { 1, 4096, 1, 1 };
+	struct topology topo = { .nodes = 1, .llcs = 4096, .cores = 1, .threads = 1 };
 	struct acpi_config cfg = { &topo, &mem, 1 };
 	struct errmsg err;
 	u8 *buf = malloc(MAP_ACPI_SIZE);

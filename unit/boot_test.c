@@ -60,7 +60,9 @@ FIXTURE(image) {
 static void map_ram(struct __test_metadata *_metadata, struct numa_mem *mem,
 		    unsigned int nodes, u64 size)
 {
-	const struct topology topo = { nodes, nodes, 1, 1 };
+	const struct topology topo = {
+		.nodes = nodes, .llcs = nodes, .cores = 1, .threads = 1,
+	};
 	struct errmsg err;
 
 	ASSERT_EQ(0, numa_mem_layout(mem, &topo, size, &err));

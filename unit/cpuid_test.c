@@ -725,7 +725,7 @@ TEST_F(cpuid, fields_saturate)
 TEST(empty_host)
 {
 	struct kvm_cpuid2 *cpuid = alloc_cpuid(MAX_ENTRIES);
-	struct topology topo = { 1, 2, 4, 2 };
+	struct topology topo = { .nodes = 1, .llcs = 2, .cores = 4, .threads = 2 };
 	struct cpuid_config cfg = { .topo = &topo };
 	struct errmsg err;
 	struct decoded d;
@@ -742,7 +742,7 @@ TEST(empty_host)
 TEST(no_xsave)
 {
 	struct kvm_cpuid2 *cpuid = alloc_cpuid(MAX_ENTRIES);
-	struct topology topo = { 1, 1, 1, 1 };
+	struct topology topo = { .nodes = 1, .llcs = 1, .cores = 1, .threads = 1 };
 	struct cpuid_config cfg = { .topo = &topo, .no_xsave = true };
 	struct errmsg err;
 

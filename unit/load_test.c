@@ -246,7 +246,8 @@ TEST(spread)
 TEST(duration)
 {
 	static const char * const bad[] = { "0", "x", "7s", "-1", "3601", "99999999999999999999" };
-	const struct topology small = { 1, 1, 1, 1 }, large = { 1, 16, 16, 4 };
+	const struct topology small = { .nodes = 1, .llcs = 1, .cores = 1, .threads = 1 };
+	const struct topology large = { .nodes = 1, .llcs = 16, .cores = 16, .threads = 4 };
 	u64 standard, longer, ns;
 	struct errmsg err;
 	size_t i;

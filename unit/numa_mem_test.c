@@ -16,7 +16,7 @@
 
 static struct topology topology(unsigned int nodes)
 {
-	return (struct topology){ nodes, nodes, 1, 1 };
+	return (struct topology){ .nodes = nodes, .llcs = nodes, .cores = 1, .threads = 1 };
 }
 
 static unsigned int nr_mappings(void)

@@ -526,7 +526,7 @@ FIXTURE_SETUP(vmm)
 	ASSERT_LE(0, self->fd);
 	snprintf(self->path, sizeof(self->path), "/proc/self/fd/%d", self->fd);
 	self->cfg = (struct ktstr_vm_config) {
-		.topo = { 1, 1, 1, 1 },
+		.topo = { .nodes = 1, .llcs = 1, .cores = 1, .threads = 1 },
 		.memory = MEMORY,
 		.kernel = self->path,
 	};
@@ -912,7 +912,9 @@ TEST_F(vmm, too_many_cpus)
 	char number[32];
 
 	ASSERT_LT(0, max);
-	self->cfg.topo = (struct topology){ 1, 1, max + 1, 1 };
+	self->cfg.topo = (struct topology){
+		.nodes = 1, .llcs = 1, .cores = max + 1, .threads = 1,
+	};
 	EXPECT_EQ(-ERANGE, ktstr_vm_create(&self->vm, &self->cfg, &self->err));
 	EXPECT_EQ(NULL, self->vm);
 	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
@@ -1066,7 +1068,9 @@ TEST_F(vmm, nothing_is_left_of_any_end)
 	unsigned int round;
 	size_t i;
 
-	self->cfg.topo = (struct topology){ 2, 2, 2, 1 };
+	self->cfg.topo = (struct topology){
+		.nodes = 2, .llcs = 2, .cores = 2, .threads = 1,
+	};
 	/* The first round leaves what the C library keeps: stacks, buffers. */
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < ARRAY_SIZE(ends); i++) {
