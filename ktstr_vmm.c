@@ -360,7 +360,7 @@ static int build(struct ktstr_vm *vm, struct errmsg *err)
 	      numa_mem_layout(&vm->mem, &vm->cfg.topo, vm->cfg.memory, err) ?:
 	      prepare_cpuid(vm, err) ?:
 	      check_phys_bits(vm, err) ?:
-	      numa_mem_map(&vm->mem, err) ?:
+	      numa_mem_map(&vm->mem, NULL, err) ?:
 	      numa_mem_register(&vm->mem, vm->vm_fd, err) ?:
 	      create_vcpus(vm, err);
 	if (ret)

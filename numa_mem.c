@@ -2,7 +2,11 @@
 #include <errno.h>
 #include <linux/kernel.h>
 #include <linux/kvm.h>
-#include <stdbool.h>
+#include <linux/mman.h>
+#include <numa.h>
+#include <numaif.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -12,6 +16,8 @@
 
 /* A huge page, so that neither a node nor a mapping ever shares one */
 #define NODE_ALIGN	((u64)SZ_2M)
+
+#define POOL		"/sys/kernel/mm/hugepages/hugepages-2048kB"
 
 /* No x86 processor has wider physical addresses (SDM vol. 3A, 4.1.4) */
 #define MAX_PHYS_BITS	52
@@ -28,12 +34,15 @@ static void add_region(struct numa_mem *mem, unsigned int node, u64 gpa, u64 siz
 int numa_mem_layout(struct numa_mem *mem, const struct topology *topo,
 		    u64 size, struct errmsg *err)
 {
-	u64 share = size / topo->nodes & ~(NODE_ALIGN - 1);
-	u64 gpa = 0;
+	const u64 given = topology_memory(topo);
+	u64 share, left, gpa = 0;
 	unsigned int i;
 
 	memset(mem, 0, sizeof(*mem));
-	if (!share)
+	if (given)
+		size = given;
+	share = size / topo->nodes & ~(NODE_ALIGN - 1);
+	if (!given && !share)
 		return errmsg_set(err, ERRMSG_INPUT, EINVAL,
 				  "guest memory of %llu bytes for %u nodes: a node needs at least 2 MiB; give the guest more memory, %u MiB at the least",
 				  (unsigned long long)size, topo->nodes, 2 * topo->nodes);
@@ -44,9 +53,10 @@ int numa_mem_layout(struct numa_mem *mem, const struct topology *topo,
 				  (unsigned long long)size, MAX_PHYS_BITS);
 
 	for (i = 0; i < topo->nodes; i++) {
-		u64 left = share;
-
-		if (i == topo->nodes - 1)
+		left = share;
+		if (given)
+			left = topology_node_memory(topo, i);
+		else if (i == topo->nodes - 1)
 			left = (size & ~(NODE_ALIGN - 1)) - mem->size;
 		mem->size += left;
 		if (gpa < MAP_GAP_START && gpa + left > MAP_GAP_START) {
@@ -75,14 +85,129 @@ static u64 reservation_size(const struct numa_mem *mem)
 	return mem->size + NODE_ALIGN;
 }
 
-int numa_mem_map(struct numa_mem *mem, struct errmsg *err)
+static unsigned long long read_pool(const char *name)
 {
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	unsigned long long pages = 0;
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), POOL "/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return pages;
+}
+
+u64 numa_mem_free_huge_pages(void)
+{
+	u64 reserved = read_pool("resv_hugepages"), free = read_pool("free_hugepages");
+
+	return free > reserved ? free - reserved : 0;
+}
+
+static __printf(2, 3) void warn(struct numa_mem *mem, const char *fmt, ...)
+{
+	size_t len = strlen(mem->warning);
+	va_list ap;
+
+	if (len && len < sizeof(mem->warning) - 1)
+		mem->warning[len++] = '\n';
+	va_start(ap, fmt);
+	vsnprintf(mem->warning + len, sizeof(mem->warning) - len, fmt, ap);
+	va_end(ap);
+}
+
+/* What a host with a single node would be asked is what it does anyway. */
+static bool has_nodes(void)
+{
+	return numa_available() >= 0 && numa_max_node() > 0;
+}
+
+static void bind_region(struct numa_mem *mem, const struct mem_region *region,
+			unsigned int host_node)
+{
+	struct bitmask *nodes;
+	int errnum = EINVAL;
+
+	if (host_node <= (unsigned int)numa_max_node()) {
+		nodes = numa_allocate_nodemask();
+		numa_bitmask_setbit(nodes, host_node);
+		errnum = mbind(region->hva, region->size, MPOL_BIND, nodes->maskp,
+			       nodes->size + 1, 0) ? errno : 0;
+		numa_bitmask_free(nodes);
+	}
+	if (errnum)
+		warn(mem,
+		     "memory of the guest's node %u is not bound to the host's node %u (%s): it may lie on any, and be slower to reach than the guest's distances say",
+		     region->node, host_node, strerrorname_np(errnum));
+}
+
+/* Populating tells that the pool is short; a guest's touch would kill its vCPU. */
+static int populate(const struct mem_region *region, struct errmsg *err)
+{
+	if (!madvise(region->hva, region->size, MADV_POPULATE_WRITE))
+		return 0;
+	return errmsg_set(err, ERRMSG_HOST, errno,
+			  "populating %llu MiB of guest memory for node %u (give the guest less memory, or this host more)",
+			  (unsigned long long)(region->size >> 20), region->node);
+}
+
+static int map_region(struct numa_mem *mem, struct mem_region *region, char *hva,
+		      const struct numa_mem_config *cfg, enum numa_mem_pages pages,
+		      struct errmsg *err)
+{
+	bool pool = pages >= NUMA_MEM_HUGETLB;
+	/* The pool gives pages to those who reserve them. */
+	int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS |
+		    (pool ? MAP_HUGETLB | MAP_HUGE_2MB : MAP_NORESERVE);
+
+	if (mmap(hva, region->size, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+		return errmsg_set(err, ERRMSG_HOST, errno,
+				  "mapping %llu MiB of guest memory for node %u",
+				  (unsigned long long)(region->size >> 20), region->node);
+	region->hva = hva;
+	/* It is a wish: what the host makes of it only changes the speed. */
+	if (!pool)
+		madvise(hva, region->size,
+			pages == NUMA_MEM_SMALL ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+	if (cfg->bind && has_nodes())
+		bind_region(mem, region, cfg->host_node[region->node]);
+	return pool || cfg->populate ? populate(region, err) : 0;
+}
+
+static int map_regions(struct numa_mem *mem, const struct numa_mem_config *cfg,
+		       enum numa_mem_pages pages, struct errmsg *err)
+{
+	char *hva = (char *)roundup((u64)mem->reservation, NODE_ALIGN);
 	unsigned int i;
-	char *hva;
+	int ret = 0;
+
+	for (i = 0; i < mem->nr_regions && !ret; i++) {
+		ret = map_region(mem, &mem->regions[i], hva, cfg, pages, err);
+		hva += mem->regions[i].size;
+	}
+	if (ret && pages >= NUMA_MEM_HUGETLB)
+		errmsg_prefix(err,
+			      "guest memory takes %llu huge pages of 2 MiB, this host has %llu to give (see /proc/sys/vm/nr_hugepages)",
+			      (unsigned long long)(mem->size / NODE_ALIGN),
+			      (unsigned long long)numa_mem_free_huge_pages());
+	return ret;
+}
+
+int numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
+		 struct errmsg *err)
+{
+	static const struct numa_mem_config plain;
 	int ret;
 
-	mem->reservation = mmap(NULL, reservation_size(mem), PROT_NONE, flags, -1, 0);
+	if (!cfg)
+		cfg = &plain;
+	mem->warning[0] = '\0';
+	mem->reservation = mmap(NULL, reservation_size(mem), PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem->reservation == MAP_FAILED) {
 		mem->reservation = NULL;
 		return errmsg_set(err, ERRMSG_HOST, errno,
@@ -90,24 +215,17 @@ int numa_mem_map(struct numa_mem *mem, struct errmsg *err)
 				  (unsigned long long)(mem->size >> 20));
 	}
 
-	hva = (char *)roundup((u64)mem->reservation, NODE_ALIGN);
-	for (i = 0; i < mem->nr_regions; i++) {
-		struct mem_region *region = &mem->regions[i];
-
-		if (mmap(hva, region->size, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
-			 -1, 0) == MAP_FAILED) {
-			ret = errmsg_set(err, ERRMSG_HOST, errno,
-					 "mapping %llu MiB of guest memory for node %u",
-					 (unsigned long long)(region->size >> 20), region->node);
-			numa_mem_unmap(mem);
-			return ret;
-		}
-		/* Fewer faults: it is a wish, a host without THP is slower only. */
-		madvise(hva, region->size, MADV_HUGEPAGE);
-		region->hva = hva;
-		hva += region->size;
+	ret = map_regions(mem, cfg, cfg->pages, err);
+	if (ret && cfg->pages == NUMA_MEM_HUGETLB) {
+		/* The new mappings take the places of those from the pool. */
+		mem->warning[0] = '\0';
+		warn(mem, "%s: it gets ordinary ones, its memory is slower and times vary more",
+		     err->text);
+		ret = map_regions(mem, cfg, NUMA_MEM_THP, err);
 	}
-	return 0;
+	if (ret)
+		numa_mem_unmap(mem);
+	return ret;
 }
 
 int numa_mem_register(const struct numa_mem *mem, int vm_fd, struct errmsg *err)

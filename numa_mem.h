@@ -6,8 +6,9 @@
 #ifndef KTSTR_NUMA_MEM_H
 #define KTSTR_NUMA_MEM_H
 
-#include <stddef.h>
 #include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "errmsg.h"
 #include "topology.h"
@@ -35,22 +36,56 @@ struct mem_region {
  * @regions: the regions
  * @size: RAM in all
  * @reservation: the address range that holds all regions, or NULL
+ * @warning: what was asked of numa_mem_map() and could not be had, and what that
+ *	means for the guest, a line for each; empty if there is nothing
  */
 struct numa_mem {
 	unsigned int nr_regions;
 	struct mem_region regions[NUMA_MEM_MAX_REGIONS];
 	u64 size;
 	void *reservation;
+	char warning[512];
+};
+
+/**
+ * enum numa_mem_pages - what backs guest RAM
+ * @NUMA_MEM_THP: ordinary memory, for which the host is advised to use huge pages
+ * @NUMA_MEM_SMALL: ordinary memory, in small pages
+ * @NUMA_MEM_HUGETLB: the host's pool of 2 MiB pages; if it is too small, as
+ *	NUMA_MEM_THP, with a warning
+ * @NUMA_MEM_HUGETLB_ONLY: the pool, or nothing
+ */
+enum numa_mem_pages {
+	NUMA_MEM_THP,
+	NUMA_MEM_SMALL,
+	NUMA_MEM_HUGETLB,
+	NUMA_MEM_HUGETLB_ONLY,
+};
+
+/**
+ * struct numa_mem_config - the host memory behind a layout
+ * @pages: see enum numa_mem_pages; pages from the pool are always populated
+ * @populate: get all memory now, and not with the guest's first touch
+ * @bind: @host_node counts
+ * @host_node: for each node of the guest, the host's node that its memory comes
+ *	from; hosts that have one node only are left alone
+ */
+struct numa_mem_config {
+	enum numa_mem_pages pages;
+	bool populate;
+	bool bind;
+	unsigned int host_node[TOPOLOGY_MAX_NODES];
 };
 
 /**
  * numa_mem_layout() - deal RAM to nodes, around the device gap
  * @mem: filled in
- * @topo: the topology
+ * @topo: the topology; where it gives the nodes' sizes, @size is not used
  * @size: RAM in all, in bytes; rounded down to 2 MiB per node
  * @err: says how much would have been right
  *
- * Nodes get equal shares in ascending order; the last one takes the rest.
+ * Nodes come in ascending order. Without sizes of their own they get equal
+ * shares; the last one takes the rest.
  *
  * Return: 0, or -EINVAL if a node would get less than 2 MiB, or all of them
  * more than any CPU can address.
@@ -66,15 +101,26 @@ u64 numa_mem_top(const struct numa_mem *mem);
 
 /**
  * numa_mem_map() - give the layout host memory
- * @mem: a layout; its regions get their hva
+ * @mem: a layout; its regions get their hva, and @mem its warning
+ * @cfg: see struct numa_mem_config; NULL for one that is all zero
  * @err: what failed
  *
  * One reservation, one mapping per region in it, so that a single unmap ends
- * all. Memory is not populated: pages come with the guest's first touch.
+ * all. Where nothing else was asked for, memory is not populated: pages come with
+ * the guest's first touch. Memory is bound before it is populated, because pages
+ * stay where they are.
  *
  * Return: 0 or a negative errno (ERRMSG_HOST when memory is short).
  */
-int numa_mem_map(struct numa_mem *mem, struct errmsg *err);
+int numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
+		 struct errmsg *err);
+
+/**
+ * numa_mem_free_huge_pages() - how many 2 MiB pages the host's pool can give
+ *
+ * Return: pages that are neither used nor promised; 0 if there is no pool.
+ */
+u64 numa_mem_free_huge_pages(void);
 
 /**
  * numa_mem_register() - one KVM memory slot per region

@@ -3,9 +3,14 @@
 #include <errno.h>
 #include <linux/kernel.h>
 #include <linux/sizes.h>
+#include <numa.h>
+#include <numaif.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "memory_map.h"
@@ -153,6 +158,61 @@ TEST(exact_layouts)
 	}
 }
 
+static const struct {
+	const char *spec;
+	unsigned int nr;
+	struct mem_region regions[6];
+} given[] = {
+	{ "2n2l1c1t,mem=512M:2M", 2, {
+		{ .node = 0, .gpa = 0, .size = 512 * MIB },
+		{ .node = 1, .gpa = 512 * MIB, .size = 2 * MIB } } },
+	/* The small one ends below the gap, the large one goes around it. */
+	{ "2n2l1c1t,mem=1G:4G", 3, {
+		{ .node = 0, .gpa = 0, .size = GIB },
+		{ .node = 1, .gpa = GIB, .size = 2 * GIB },
+		{ .node = 1, .gpa = 4 * GIB, .size = 2 * GIB } } },
+	/* The middle one ends at the gap; memory without CPUs is laid as any other. */
+	{ "3n2l1c1t,llcs=1:0:1,mem=1G:2G:6M", 3, {
+		{ .node = 0, .gpa = 0, .size = GIB },
+		{ .node = 1, .gpa = GIB, .size = 2 * GIB },
+		{ .node = 2, .gpa = 4 * GIB, .size = 6 * MIB } } },
+	{ "3n1l1c1t,llcs=0:0:1,mem=3074M:8T:1G", 4, {
+		{ .node = 0, .gpa = 0, .size = 3 * GIB },
+		{ .node = 0, .gpa = 4 * GIB, .size = 2 * MIB },
+		{ .node = 1, .gpa = 4 * GIB + 2 * MIB, .size = 8192 * GIB },
+		{ .node = 2, .gpa = 8196 * GIB + 2 * MIB, .size = GIB } } },
+};
+
+/* Sizes that the topology gives count, whatever else is asked for. */
+TEST(given_sizes)
+{
+	static const u64 asked[] = { 0, 1, GIB, -1ULL };
+	struct numa_mem mem;
+	struct topology topo;
+	struct errmsg err;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(given) * ARRAY_SIZE(asked); i++) {
+		const struct mem_region *expected = given[i / ARRAY_SIZE(asked)].regions;
+
+		ASSERT_EQ(0, topology_parse(given[i / ARRAY_SIZE(asked)].spec, &topo, &err))
+			TH_LOG("%s", err.text);
+		ASSERT_EQ(0, numa_mem_layout(&mem, &topo, asked[i % ARRAY_SIZE(asked)], &err))
+			TH_LOG("%s", err.text);
+		ASSERT_EQ(given[i / ARRAY_SIZE(asked)].nr, mem.nr_regions);
+		EXPECT_EQ(topology_memory(&topo), mem.size);
+		for (j = 0; j < mem.nr_regions; j++) {
+			EXPECT_EQ(expected[j].node, mem.regions[j].node);
+			EXPECT_EQ(expected[j].gpa, mem.regions[j].gpa);
+			EXPECT_EQ(expected[j].size, mem.regions[j].size);
+		}
+	}
+
+	ASSERT_EQ(0, topology_parse("3n3l1c1t,mem=2048T", &topo, &err));
+	EXPECT_EQ(-EINVAL, numa_mem_layout(&mem, &topo, GIB, &err));
+	EXPECT_NE(NULL, strstr(err.text, "52 bits"));
+}
+
 TEST(wrong_sizes)
 {
 	const struct topology one = topology(1), eight = topology(8);
@@ -185,7 +245,7 @@ TEST(pointers)
 	/* The second node is split by the gap. */
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 6 * GIB, &err));
 	ASSERT_EQ(4, mem.nr_regions);
-	ASSERT_EQ(0, numa_mem_map(&mem, &err))
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err))
 		TH_LOG("%s", err.text);
 	for (i = 0; i < mem.nr_regions; i++) {
 		const struct mem_region *r = &mem.regions[i];
@@ -235,7 +295,7 @@ TEST(unmap_leaves_nothing)
 	before = nr_mappings();
 	ASSERT_NE(0, before);
 	for (round = 0; round < 10; round++) {
-		ASSERT_EQ(0, numa_mem_map(&mem, &err))
+		ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err))
 			TH_LOG("%s", err.text);
 		*(char *)numa_mem_ptr(&mem, 0x1000, 1) = 1;
 		EXPECT_GT(nr_mappings(), before);
@@ -259,12 +319,275 @@ TEST(address_space_too_small)
 
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 1ULL << 50, &err));
 	before = nr_mappings();
-	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, &err));
+	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, NULL, &err));
 	EXPECT_EQ(ERRMSG_HOST, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "1073741824 MiB"));
 	EXPECT_EQ(NULL, mem.reservation);
 	EXPECT_EQ(before, nr_mappings());
 	numa_mem_unmap(&mem);
+}
+
+/* A line of the entry that an address has in smaps */
+static bool smaps_line(const void *addr, const char *name, char *line, size_t size)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	unsigned long start, end;
+	bool mine = false, found = false;
+
+	while (f && !found && fgets(line, size, f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			mine = (unsigned long)addr >= start && (unsigned long)addr < end;
+		else
+			found = mine && !strncmp(line, name, strlen(name));
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool is_present(void *addr)
+{
+	unsigned char present = 0;
+
+	return !mincore(addr, 4096, &present) && present & 1;
+}
+
+TEST(pages_advised)
+{
+	const struct numa_mem_config small = { .pages = NUMA_MEM_SMALL };
+	const struct topology topo = topology(2);
+	struct numa_mem mem;
+	struct errmsg err;
+	char line[512];
+	unsigned int i;
+
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 64 * MIB, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
+	EXPECT_STREQ("", mem.warning);
+	if (!smaps_line(mem.regions[0].hva, "VmFlags:", line, sizeof(line)) ||
+	    access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK)) {
+		numa_mem_unmap(&mem);
+		SKIP(return, "this kernel has no transparent huge pages, or no smaps");
+	}
+	for (i = 0; i < 2; i++) {
+		ASSERT_TRUE(smaps_line(mem.regions[i].hva, "VmFlags:", line, sizeof(line)));
+		EXPECT_NE(NULL, strstr(line, " hg")) TH_LOG("%s", line);
+		EXPECT_FALSE(is_present(mem.regions[i].hva));
+	}
+	numa_mem_unmap(&mem);
+
+	ASSERT_EQ(0, numa_mem_map(&mem, &small, &err));
+	ASSERT_TRUE(smaps_line(mem.regions[1].hva, "VmFlags:", line, sizeof(line)));
+	EXPECT_NE(NULL, strstr(line, " nh")) TH_LOG("%s", line);
+	numa_mem_unmap(&mem);
+}
+
+TEST(populate)
+{
+	const struct numa_mem_config cfg = { .populate = true };
+	const struct topology topo = topology(2);
+	struct numa_mem mem;
+	struct errmsg err;
+	unsigned int i;
+
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 16 * MIB, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(is_present(mem.regions[i].hva));
+		EXPECT_TRUE(is_present(mem.regions[i].hva + mem.regions[i].size - 4096));
+	}
+	numa_mem_unmap(&mem);
+}
+
+/* What the pool has too little of */
+TEST(pool_too_small)
+{
+	const struct numa_mem_config cfg = { .pages = NUMA_MEM_HUGETLB };
+	const struct numa_mem_config only = { .pages = NUMA_MEM_HUGETLB_ONLY };
+	u64 size = (numa_mem_free_huge_pages() + 8) * SZ_2M;
+	const struct topology topo = topology(2);
+	unsigned int before, i;
+	struct numa_mem mem;
+	struct errmsg err;
+	char line[512];
+
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, size, &err));
+	before = nr_mappings();
+	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, &only, &err));
+	EXPECT_EQ(ERRMSG_HOST, err.kind);
+	EXPECT_NE(NULL, strstr(err.text, "huge pages of 2 MiB, this host has"))
+		TH_LOG("%s", err.text);
+	EXPECT_NE(NULL, strstr(err.text, "/proc/sys/vm/nr_hugepages"));
+	EXPECT_EQ(NULL, mem.reservation);
+	EXPECT_EQ(before, nr_mappings());
+
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	EXPECT_NE(NULL, strstr(mem.warning, "huge pages of 2 MiB, this host has"));
+	EXPECT_NE(NULL, strstr(mem.warning, "slower")) TH_LOG("%s", mem.warning);
+	for (i = 0; i < 2; i++) {
+		EXPECT_FALSE(is_present(mem.regions[i].hva));
+		*(char *)mem.regions[i].hva = 1;
+		if (smaps_line(mem.regions[i].hva, "KernelPageSize:", line, sizeof(line)))
+			EXPECT_NE(NULL, strstr(line, " 4 kB")) TH_LOG("%s", line);
+	}
+	numa_mem_unmap(&mem);
+	EXPECT_EQ(before, nr_mappings());
+}
+
+TEST(pages_from_the_pool)
+{
+	const struct numa_mem_config cfg = { .pages = NUMA_MEM_HUGETLB };
+	const struct topology topo = topology(2);
+	u64 free = numa_mem_free_huge_pages();
+	struct numa_mem mem;
+	struct errmsg err;
+	char line[512];
+	unsigned int i;
+
+	if (free < 4)
+		SKIP(return, "%llu free huge pages of 4: echo 4 >/proc/sys/vm/nr_hugepages",
+		     (unsigned long long)free);
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * SZ_2M, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	EXPECT_STREQ("", mem.warning);
+	EXPECT_EQ(free - 4, numa_mem_free_huge_pages());
+	for (i = 0; i < 2; i++) {
+		ASSERT_TRUE(smaps_line(mem.regions[i].hva, "KernelPageSize:", line, sizeof(line)));
+		EXPECT_NE(NULL, strstr(line, " 2048 kB")) TH_LOG("%s", line);
+		EXPECT_TRUE(is_present(mem.regions[i].hva));
+	}
+	numa_mem_unmap(&mem);
+	EXPECT_EQ(free, numa_mem_free_huge_pages());
+}
+
+/*
+ * A host of as many nodes as a test wants: these stand before those of libnuma.
+ * Node 0 is there on every host, so that calls for it can be let through.
+ */
+static int fake_max_node;
+static int fake_errno;
+static unsigned int nr_binds;
+static struct bind {
+	void *addr;
+	unsigned long len;
+	int mode;
+	unsigned long nodes;
+	bool was_present;
+} binds[4];
+
+int numa_max_node(void)
+{
+	return fake_max_node;
+}
+
+int numa_available(void)
+{
+	return 0;
+}
+
+long mbind(void *addr, unsigned long len, int mode, const unsigned long *nodes,
+	   unsigned long max_node, unsigned int flags)
+{
+	if (nr_binds < ARRAY_SIZE(binds))
+		binds[nr_binds] = (struct bind) {
+			.addr = addr,
+			.len = len,
+			.mode = mode,
+			.nodes = nodes[0],
+			.was_present = is_present(addr),
+		};
+	nr_binds++;
+	if (fake_errno) {
+		errno = fake_errno;
+		return -1;
+	}
+	return nodes[0] == 1 ? syscall(SYS_mbind, addr, len, mode, nodes, max_node, flags) : 0;
+}
+
+TEST(bound_before_populated)
+{
+	static const unsigned int host_node[] = { 1, 0, 5 };
+	struct numa_mem_config cfg = { .bind = true, .populate = true };
+	const struct topology topo = topology(3);
+	struct numa_mem mem;
+	struct errmsg err;
+	unsigned int i;
+	int mode = -1;
+
+	fake_max_node = 5;
+	memcpy(cfg.host_node, host_node, sizeof(host_node));
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 12 * MIB, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	ASSERT_EQ(3, nr_binds);
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(mem.regions[i].hva, binds[i].addr);
+		EXPECT_EQ(mem.regions[i].size, binds[i].len);
+		EXPECT_EQ(MPOL_BIND, binds[i].mode);
+		EXPECT_EQ(1UL << host_node[i], binds[i].nodes);
+		EXPECT_FALSE(binds[i].was_present);
+		EXPECT_TRUE(is_present(mem.regions[i].hva));
+	}
+	if (mem.warning[0]) {
+		numa_mem_unmap(&mem);
+		SKIP(return, "this kernel cannot bind memory: %s", mem.warning);
+	}
+	/* the one that really was bound */
+	EXPECT_EQ(0, syscall(SYS_get_mempolicy, &mode, NULL, 0, mem.regions[1].hva,
+			     MPOL_F_ADDR));
+	EXPECT_EQ(MPOL_BIND, mode);
+	numa_mem_unmap(&mem);
+}
+
+/* A node that is split is bound on both sides of the gap. */
+TEST(bound_around_the_gap)
+{
+	struct numa_mem_config cfg = { .bind = true, .host_node = { 2, 1 } };
+	const struct topology topo = topology(2);
+	struct numa_mem mem;
+	struct errmsg err;
+
+	fake_max_node = 2;
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * GIB, &err));
+	ASSERT_EQ(3, mem.nr_regions);
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	ASSERT_EQ(3, nr_binds);
+	EXPECT_EQ(4, binds[0].nodes);
+	EXPECT_EQ(2, binds[1].nodes);
+	EXPECT_EQ(2, binds[2].nodes);
+	numa_mem_unmap(&mem);
+}
+
+TEST(not_bound)
+{
+	struct numa_mem_config cfg = { .bind = true };
+	const struct topology topo = topology(2);
+	struct numa_mem mem;
+	struct errmsg err;
+
+	/* one node; not asked for */
+	fake_max_node = 0;
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 8 * MIB, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	numa_mem_unmap(&mem);
+	fake_max_node = 1;
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
+	numa_mem_unmap(&mem);
+	EXPECT_EQ(0, nr_binds);
+	EXPECT_STREQ("", mem.warning);
+
+	/* nodes that the host does not have; a call that it does not allow */
+	cfg.host_node[1] = 7;
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	numa_mem_unmap(&mem);
+	EXPECT_EQ(1, nr_binds);
+	EXPECT_NE(NULL, strstr(mem.warning, "guest's node 1 is not bound to the host's node 7"));
+	EXPECT_EQ(NULL, strstr(mem.warning, "guest's node 0"));
+	fake_errno = EPERM;
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	numa_mem_unmap(&mem);
+	EXPECT_NE(NULL, strstr(mem.warning, "node 0 is not bound to the host's node 0 (EPERM)"));
+	EXPECT_NE(NULL, strstr(mem.warning, "\nmemory of the guest's node 1"))
+		TH_LOG("%s", mem.warning);
 }
 
 TEST(register_without_a_vm)
@@ -274,7 +597,7 @@ TEST(register_without_a_vm)
 	struct errmsg err;
 
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * MIB, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
 	EXPECT_EQ(-EBADF, numa_mem_register(&mem, -1, &err));
 	EXPECT_EQ(ERRMSG_FAILED, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "KVM_SET_USER_MEMORY_REGION for node 0 at 0"));
