@@ -346,22 +346,31 @@ static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 	return 0;
 }
 
+int ktstr_vm_allocate(struct ktstr_vm *vm, u64 memory, struct errmsg *err)
+{
+	if (vm->mem.reservation)
+		return errmsg_set(err, ERRMSG_FAILED, EINVAL, "allocating guest memory twice");
+	return numa_mem_layout(&vm->mem, &vm->cfg.topo, memory, err) ?:
+	       check_phys_bits(vm, err) ?:
+	       numa_mem_map(&vm->mem, &vm->cfg.backing, err) ?:
+	       numa_mem_register(&vm->mem, vm->vm_fd, err);
+}
+
 static int build(struct ktstr_vm *vm, struct errmsg *err)
 {
+	bool deferred;
 	int ret;
 
 	vm->kvm_fd = kvm_open(KVM_DEVICE, err);
 	if (vm->kvm_fd < 0)
 		return vm->kvm_fd;
+	deferred = !vm->cfg.memory && !topology_memory(&vm->cfg.topo);
 	ret = kvm_check_caps(vm->kvm_fd, kvm_check_extension, err) ?:
 	      check_limits(vm, err) ?:
 	      create_vm_fd(vm, err) ?:
 	      create_irqchip(vm, err) ?:
-	      numa_mem_layout(&vm->mem, &vm->cfg.topo, vm->cfg.memory, err) ?:
 	      prepare_cpuid(vm, err) ?:
-	      check_phys_bits(vm, err) ?:
-	      numa_mem_map(&vm->mem, NULL, err) ?:
-	      numa_mem_register(&vm->mem, vm->vm_fd, err) ?:
+	      (deferred ? 0 : ktstr_vm_allocate(vm, vm->cfg.memory, err)) ?:
 	      create_vcpus(vm, err);
 	if (ret)
 		return ret;
@@ -386,6 +395,7 @@ int ktstr_vm_create(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg,
 	vm->cfg = *cfg;
 	vm->kvm_fd = -1;
 	vm->vm_fd = -1;
+	vm->result.memory_warning = vm->mem.warning;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -449,6 +459,9 @@ int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
 	char *cmdline = NULL;
 	int ret;
 
+	if (!vm->mem.reservation)
+		return errmsg_set(err, ERRMSG_FAILED, EINVAL,
+				  "loading a kernel before ktstr_vm_allocate()");
 	ret = boot_load_kernel(&vm->mem, vm->cfg.kernel, &vm->image, err);
 	if (ret)
 		return ret;

@@ -16,6 +16,7 @@
 
 #include "cpuid.h"
 #include "errmsg.h"
+#include "numa_mem.h"
 #include "topology.h"
 
 struct ktstr_vm;
@@ -35,7 +36,9 @@ enum ktstr_irqchip {
 /**
  * struct ktstr_vm_config - what to build
  * @topo: the CPU topology
- * @memory: guest RAM in bytes, dealt to the nodes in equal shares
+ * @memory: guest RAM in bytes, dealt to the nodes in equal shares; not used where
+ *	@topo gives the nodes' sizes. 0: see ktstr_vm_allocate()
+ * @backing: the host memory behind it
  * @kernel: path of a vmlinux or bzImage
  * @cmdline: appended to the kernel command line that the VMM needs; or NULL
  * @initramfs: what the kernel unpacks; must stay valid until ktstr_vm_load()
@@ -46,6 +49,7 @@ enum ktstr_irqchip {
 struct ktstr_vm_config {
 	struct topology topo;
 	u64 memory;
+	struct numa_mem_config backing;
 	const char *kernel;
 	const char *cmdline;
 	const void *initramfs;
@@ -102,6 +106,8 @@ struct ktstr_vcpu_state {
  * @console: what the guest wrote to its console, NUL-terminated; the oldest
  *	part is dropped when there is too much
  * @console_len: bytes in @console
+ * @memory_warning: what @backing asked for and the host does not have, and what
+ *	that means, a line for each; or empty
  * @irq_failures: how often KVM refused the guest's interrupt routes; if at all,
  *	devices may have waited for interrupts in vain
  * @create_ns: time that ktstr_vm_create() took
@@ -117,6 +123,7 @@ struct ktstr_vm_result {
 	struct ktstr_vcpu_state *vcpus;
 	const char *console;
 	size_t console_len;
+	const char *memory_warning;
 	u64 irq_failures;
 	u64 create_ns;
 	u64 load_ns;
@@ -133,6 +140,19 @@ struct ktstr_vm_result {
  */
 int ktstr_vm_create(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg,
 		    struct errmsg *err);
+
+/**
+ * ktstr_vm_allocate() - give a VM its RAM that was created without
+ * @vm: a created VM whose config had no memory
+ * @memory: guest RAM in bytes, dealt to the nodes in equal shares
+ * @err: what failed
+ *
+ * For RAM whose size depends on what ktstr_vm_load() will put there: a VM's CPUs
+ * can be made while that is still being prepared.
+ *
+ * Return: 0 or a negative errno; EINVAL if the VM has RAM already.
+ */
+int ktstr_vm_allocate(struct ktstr_vm *vm, u64 memory, struct errmsg *err);
 
 /**
  * ktstr_vm_load() - put kernel, initramfs, command line and tables into RAM

@@ -27,11 +27,23 @@
 #define MEMORY_PER_NODE		((u64)SZ_256M)
 #define MEMORY_PER_CPU		((u64)SZ_16M)
 
+/*
+ * An initramfs that is not small adds to what a node has: itself, and the files in
+ * it, which LZ4 makes half or a third of. All of it lies in the first node at first.
+ */
+#define SMALL_INITRAMFS		SZ_32M
+#define LZ4_ROOM		4
+
 #define CONSOLE_TAIL_LINES	40
 
-u64 session_memory(const struct topology *topo)
+u64 session_memory(const struct topology *topo, size_t initramfs_size)
 {
-	return topo->nodes * MEMORY_PER_NODE + topology_cpus(topo) * MEMORY_PER_CPU;
+	u64 node = MEMORY_PER_NODE;
+
+	if (initramfs_size > SMALL_INITRAMFS)
+		node += LZ4_ROOM * initramfs_size;
+	return topology_memory(topo) ?:
+	       topo->nodes * node + topology_cpus(topo) * MEMORY_PER_CPU;
 }
 
 int session_kernel(char *path, struct errmsg *err)
@@ -170,6 +182,8 @@ static int boot(struct session *s, struct ktstr_vm_config *cfg, struct initramfs
 	ret = initramfs_finish(ir, INITRAMFS_LZ4, &cfg->initramfs, &cfg->initramfs_size, err);
 	if (ret)
 		return ret;
+	if (!cfg->memory)
+		cfg->memory = session_memory(&s->topo, cfg->initramfs_size);
 	ret = ktstr_vm_create(&s->vm, cfg, err) ?:
 	      ktstr_vm_load(s->vm, err) ?:
 	      ktstr_vm_start(s->vm, err);
@@ -199,6 +213,16 @@ static int start_scheduler(struct session *s, struct errmsg *err)
 	return ret;
 }
 
+static void print_lines(const char *text)
+{
+	int len;
+
+	for (; *text; text += len + !!text[len]) {
+		len = strcspn(text, "\n");
+		ksft_print_msg("%.*s\n", len, text);
+	}
+}
+
 static void print_kernel(const struct session *s, const char *path)
 {
 	const struct ktstr_vm_result *result = ktstr_vm_result(s->vm);
@@ -210,6 +234,7 @@ static void print_kernel(const struct session *s, const char *path)
 		       (unsigned long long)s->ready_ns / NSEC_PER_MSEC);
 	ksft_print_msg("%s %s, %llu KiB: %s\n", result->image, path,
 		       (unsigned long long)result->image_size >> 10, result->image_version);
+	print_lines(result->memory_warning);
 }
 
 static void print_console(const struct ktstr_vm_result *result)
@@ -263,13 +288,7 @@ static void print_guest(struct session *s)
 
 void session_print(struct session *s, int ret, const struct errmsg *err)
 {
-	const char *line;
-	int len;
-
-	for (line = err->text; *line; line += len + !!line[len]) {
-		len = strcspn(line, "\n");
-		ksft_print_msg("%.*s\n", len, line);
-	}
+	print_lines(err->text);
 	/* A guest that still answers is not what is wrong. */
 	if (s->vm && (ret == -ETIMEDOUT || ret == -EPIPE))
 		print_guest(s);
@@ -307,8 +326,6 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	snprintf(cmdline, sizeof(cmdline), "%s %s", cfg->cmdline ?: "", getenv(ENV_CMDLINE) ?: "");
 	vm_cfg.topo = s->topo;
 	vm_cfg.kernel = kernel;
-	if (!vm_cfg.memory)
-		vm_cfg.memory = session_memory(&s->topo);
 	ret = boot(s, &vm_cfg, &ir, err);
 	initramfs_destroy(&ir);
 	if (ret)

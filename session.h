@@ -29,7 +29,8 @@
  * @topology: as topology_parse() reads it
  * @vendor: whose CPUID leaves
  * @irqchip: where the interrupt controllers are
- * @memory: guest RAM in bytes; 0 for what the topology's size suggests
+ * @memory: guest RAM in bytes, if @topology does not say; 0 for what the topology's
+ *	size suggests
  * @scheduler: a BPF scheduler that is started before the test: the name of one
  *	that was built with the suite, or a path; NULL for the kernel's own
  * @programs: host programs to take along, searched in PATH, as /bin/NAME
@@ -119,8 +120,9 @@ int session_kernel(char *path, struct errmsg *err);
 
 /**
  * session_memory() - guest RAM for a topology, in bytes
- * @topo: a topology
+ * @topo: a topology; where it gives the nodes' sizes, these count
+ * @initramfs_size: bytes of the image that the guest will unpack
  */
-u64 session_memory(const struct topology *topo);
+u64 session_memory(const struct topology *topo, size_t initramfs_size);
 
 #endif /* KTSTR_SESSION_H */

@@ -268,7 +268,7 @@ static int set_size(struct boot *boot, const char *spec, struct errmsg *err)
 		return ret;
 	boot->topology = spec;
 	boot->nr_cpus = topology_cpus(&topo);
-	boot->memory = session_memory(&topo);
+	boot->memory = session_memory(&topo, 0);
 	return 0;
 }
 

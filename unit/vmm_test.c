@@ -851,6 +851,9 @@ TEST_F_TIMEOUT(vmm, smp_sparse_ids, 90)
 TEST_F_TIMEOUT(vmm, smp_split_irqchip, 90)
 {
 	run_smp(_metadata, self, "1n5l5c5t", true, false);
+	/* as high by a wide shift, with few CPUs, and a node without any */
+	run_smp(_metadata, self, "1n2l2c1t,llcshift=8", true, false);
+	run_smp(_metadata, self, "3n3l1c2t,llcs=2:0:1,llcshift=7", true, true);
 	self->cfg.irqchip = KTSTR_IRQCHIP_SPLIT;
 	run_smp(_metadata, self, "1n1l2c1t", false, false);
 	run_smp(_metadata, self, "3n6l5c2t", true, true);
@@ -892,6 +895,8 @@ TEST_F_TIMEOUT(vmm, device_interrupts, 90)
 	run_irq(_metadata, self, "1n1l2c1t", edge);
 	run_irq(_metadata, self, "1n5l5c5t", edge);
 	run_irq(_metadata, self, "1n5l5c5t", level);
+	run_irq(_metadata, self, "1n2l2c1t,llcshift=8", edge);
+	run_irq(_metadata, self, "1n4l1c1t,llcshift=10", level);
 	self->cfg.irqchip = KTSTR_IRQCHIP_SPLIT;
 	run_irq(_metadata, self, "1n1l2c1t", edge);
 	run_irq(_metadata, self, "1n1l2c1t", level);
@@ -939,6 +944,55 @@ TEST_F(vmm, bad_memory)
 	EXPECT_NE(NULL, strstr(self->err.text, "would end at 0x10000040000000"));
 	EXPECT_NE(NULL, strstr(self->err.text, " bits"));
 	EXPECT_EQ(NULL, self->vm);
+}
+
+/* RAM may come later than the CPUs, once. */
+TEST_F(vmm, memory_later)
+{
+	set_guest(_metadata, self, guest_poweroff);
+	self->cfg.memory = 0;
+	create(_metadata, self);
+	EXPECT_EQ(-EINVAL, ktstr_vm_load(self->vm, &self->err));
+	EXPECT_NE(NULL, strstr(self->err.text, "ktstr_vm_allocate"));
+
+	EXPECT_EQ(-EINVAL, ktstr_vm_allocate(self->vm, SZ_1M, &self->err));
+	EXPECT_EQ(-ERANGE, ktstr_vm_allocate(self->vm, 1ULL << 52, &self->err));
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+	ASSERT_EQ(0, ktstr_vm_allocate(self->vm, MEMORY, &self->err));
+	EXPECT_EQ(-EINVAL, ktstr_vm_allocate(self->vm, MEMORY, &self->err));
+	EXPECT_NE(NULL, strstr(self->err.text, "twice"));
+
+	ASSERT_EQ(0, ktstr_vm_load(self->vm, &self->err));
+	ASSERT_EQ(0, ktstr_vm_start(self->vm, &self->err));
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, WAIT_NS));
+	EXPECT_EQ(KTSTR_VM_POWEROFF, ktstr_vm_result(self->vm)->state);
+	destroy(self);
+
+	/* Sizes in the topology are sizes, too. */
+	ASSERT_EQ(0, topology_parse("2n2l1c1t,mem=64M:16M", &self->cfg.topo, &self->err));
+	create(_metadata, self);
+	EXPECT_EQ(-EINVAL, ktstr_vm_allocate(self->vm, MEMORY, &self->err));
+	EXPECT_EQ(0, ktstr_vm_load(self->vm, &self->err));
+}
+
+/* What the host cannot give is said, and the guest runs. */
+TEST_F(vmm, memory_warning)
+{
+	set_guest(_metadata, self, guest_poweroff);
+	self->cfg.memory = (numa_mem_free_huge_pages() + 64) * SZ_2M;
+	self->cfg.backing.pages = NUMA_MEM_HUGETLB_ONLY;
+	EXPECT_EQ(-ENOMEM, ktstr_vm_create(&self->vm, &self->cfg, &self->err));
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+
+	self->cfg.backing.pages = NUMA_MEM_HUGETLB;
+	start(_metadata, self);
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, WAIT_NS));
+	EXPECT_EQ(KTSTR_VM_POWEROFF, ktstr_vm_result(self->vm)->state);
+	EXPECT_NE(NULL, strstr(ktstr_vm_result(self->vm)->memory_warning, "huge pages"));
+	destroy(self);
+	self->cfg.backing.pages = NUMA_MEM_THP;
+	create(_metadata, self);
+	EXPECT_STREQ("", ktstr_vm_result(self->vm)->memory_warning);
 }
 
 TEST_F(vmm, bad_kernel)
