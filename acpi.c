@@ -3,6 +3,7 @@
 #include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "acpi.h"
@@ -48,6 +49,19 @@
 #define SRAT_MEMORY		1
 #define SRAT_X2APIC		2
 #define ENTRY_ENABLED		1
+
+/* HMAT (5.2.28) */
+#define HMAT_MEMORY		0
+#define HMAT_MEMORY_SIZE	40
+#define HMAT_INITIATOR_VALID	BIT(0)
+#define HMAT_LOCALITY		1
+#define HMAT_LOCALITY_SIZE	32	/* without its lists */
+#define HMAT_ACCESS_LATENCY	0
+#define HMAT_ACCESS_BANDWIDTH	3
+#define HMAT_PICOSECONDS	1000
+#define HMAT_CACHE		2
+#define HMAT_CACHE_SIZE		32
+#define HMAT_CACHE_ATTRIBUTES	(1 | 1 << 4 | 1 << 8 | 1 << 12 | 64 << 16)
 
 /* Ids from here on need x2APIC entries: eight bits, of which 0xff is broadcast. */
 #define FIRST_X2APIC_ID		255
@@ -488,6 +502,100 @@ static size_t put_slit(struct out *out, const struct topology *topo)
 	return start;
 }
 
+/* Memory of a node with CPUs is theirs; whose the rest is follows from the numbers. */
+static void put_hmat_memory(struct out *out, const struct topology *topo, unsigned int node)
+{
+	bool has_cpus = topology_node_cpus(topo, node);
+
+	put16(out, HMAT_MEMORY);
+	put16(out, 0);
+	put32(out, HMAT_MEMORY_SIZE);
+	put16(out, has_cpus ? HMAT_INITIATOR_VALID : 0);
+	put16(out, 0);
+	put32(out, has_cpus ? node : 0);
+	put32(out, node);
+	put32(out, 0);
+	put64(out, 0);
+	put64(out, 0);
+}
+
+/*
+ * From each node with CPUs to every node, reads and writes alike. Entries are 0
+ * where nothing is known. Nothing at all is written if that goes for all of them.
+ */
+static void put_hmat_locality(struct out *out, const struct topology *topo, u8 type, u64 unit,
+			      unsigned int (*value)(const struct topology *topo,
+						    unsigned int from, unsigned int to),
+			      unsigned int value_unit)
+{
+	u16 entries[TOPOLOGY_MAX_NODES * TOPOLOGY_MAX_NODES];
+	unsigned int from, to, nr = 0, initiators = 0, any = 0;
+
+	for (from = 0; from < topo->nodes; from++) {
+		if (!topology_node_cpus(topo, from))
+			continue;
+		initiators++;
+		for (to = 0; to < topo->nodes; to++) {
+			entries[nr] = value(topo, from, to) / value_unit;
+			any |= entries[nr++];
+		}
+	}
+	if (!any)
+		return;
+
+	put16(out, HMAT_LOCALITY);
+	put16(out, 0);
+	put32(out, HMAT_LOCALITY_SIZE + (initiators + topo->nodes) * sizeof(u32) +
+		   nr * sizeof(u16));
+	put8(out, 0);	/* memory, not a cache of it */
+	put8(out, type);
+	put16(out, 0);
+	put32(out, initiators);
+	put32(out, topo->nodes);
+	put32(out, 0);
+	put64(out, unit);
+	for (from = 0; from < topo->nodes; from++) {
+		if (topology_node_cpus(topo, from))
+			put32(out, from);
+	}
+	for (to = 0; to < topo->nodes; to++)
+		put32(out, to);
+	put(out, entries, nr * sizeof(u16));
+}
+
+/* One level, direct mapped, write back, lines of 64 bytes */
+static void put_hmat_cache(struct out *out, unsigned int node, u64 size)
+{
+	put16(out, HMAT_CACHE);
+	put16(out, 0);
+	put32(out, HMAT_CACHE_SIZE);
+	put32(out, node);
+	put32(out, 0);
+	put64(out, size);
+	put32(out, HMAT_CACHE_ATTRIBUTES);
+	put16(out, 0);
+	put16(out, 0);	/* no SMBIOS handles */
+}
+
+static size_t put_hmat(struct out *out, const struct topology *topo)
+{
+	size_t start = table_begin(out, "HMAT", 2);
+	unsigned int node;
+
+	put32(out, 0);
+	for (node = 0; node < topo->nodes; node++)
+		put_hmat_memory(out, topo, node);
+	put_hmat_locality(out, topo, HMAT_ACCESS_LATENCY, HMAT_PICOSECONDS, topology_latency, 1);
+	put_hmat_locality(out, topo, HMAT_ACCESS_BANDWIDTH, TOPOLOGY_BANDWIDTH_UNIT,
+			  topology_bandwidth, TOPOLOGY_BANDWIDTH_UNIT);
+	for (node = 0; node < topo->nodes; node++) {
+		if (topology_node_cache(topo, node))
+			put_hmat_cache(out, node, topology_node_cache(topo, node));
+	}
+	table_end(out, start);
+	return start;
+}
+
 /* At the front, where it is looked for; the rest is patched in at the end. */
 static void put_rsdp(struct out *out)
 {
@@ -511,7 +619,7 @@ long acpi_build(void *buf, size_t size, u64 gpa,
 		const struct acpi_config *cfg, struct errmsg *err)
 {
 	struct out out = { .buf = buf, .size = size };
-	size_t dsdt, fadt, madt, srat, slit, xsdt;
+	size_t dsdt, fadt, madt, srat, slit, hmat = 0, xsdt;
 	char spec[TOPOLOGY_STR_SIZE];
 
 	put_rsdp(&out);
@@ -520,12 +628,16 @@ long acpi_build(void *buf, size_t size, u64 gpa,
 	madt = put_madt(&out, cfg->topo);
 	srat = put_srat(&out, cfg->topo, cfg->mem);
 	slit = put_slit(&out, cfg->topo);
+	if (topology_has_hmat(cfg->topo))
+		hmat = put_hmat(&out, cfg->topo);
 
 	xsdt = table_begin(&out, "XSDT", 1);
 	put64(&out, gpa + fadt);
 	put64(&out, gpa + madt);
 	put64(&out, gpa + srat);
 	put64(&out, gpa + slit);
+	if (hmat)
+		put64(&out, gpa + hmat);
 	table_end(&out, xsdt);
 	end_rsdp(&out, gpa + xsdt);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The ACPI tables that describe the guest: RSDP, XSDT, FADT (hardware-reduced,
- * with no RTC, i8042 or VGA to wait for), MADT, DSDT, SRAT, SLIT. Pure.
+ * with no RTC, i8042 or VGA to wait for), MADT, DSDT, SRAT, SLIT, and an HMAT if
+ * the topology has something to say in it. Pure.
  */
 #ifndef KTSTR_ACPI_H
 #define KTSTR_ACPI_H

@@ -442,17 +442,22 @@ static int set_boot_regs(struct ktstr_vm *vm, struct errmsg *err)
 	return 0;
 }
 
-static bool is_overcommitted(const struct ktstr_vm *vm)
+/*
+ * Not with an HMAT: a node none of whose CPUs is up when the kernel reads that is
+ * a node without CPUs to it, and gets into a memory tier of its own.
+ */
+static bool boots_one_cpu(const struct ktstr_vm *vm)
 {
 	cpu_set_t mine;
 
-	return !sched_getaffinity(0, sizeof(mine), &mine) &&
+	return !topology_has_hmat(&vm->cfg.topo) &&
+	       !sched_getaffinity(0, sizeof(mine), &mine) &&
 	       (unsigned int)CPU_COUNT(&mine) < vm->nr_vcpus;
 }
 
 int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
 {
-	const char *overcommit = is_overcommitted(vm) ? CMDLINE_OVERCOMMIT : "";
+	const char *overcommit = boots_one_cpu(vm) ? CMDLINE_OVERCOMMIT : "";
 	const char *extra = vm->cfg.cmdline ?: "";
 	struct ktstr_vm_result *result = &vm->result;
 	u64 start = clock_ns();

@@ -76,14 +76,48 @@ FIXTURE_VARIANT_ADD(acpi, 64n64l1c1t) { "64n64l1c1t", 64, 1 };
 /* as many CPUs as KVM usually has */
 FIXTURE_VARIANT_ADD(acpi, 8n1024l1c1t) { "8n1024l1c1t", 512, 1 };
 
-/* Equal shares, each in one or two regions around the device gap */
-static void lay_memory(struct numa_mem *mem, unsigned int nodes, u64 share)
+/* unequal nodes; the first, one in the middle, the last without CPUs */
+FIXTURE_VARIANT_ADD(acpi, unequal) { "3n6l2c2t,llcs=1:2:3", 128, SLOTS };
+FIXTURE_VARIANT_ADD(acpi, first_without_cpus) { "2n1l2c1t,llcs=0:1,mem=64M:2M", 0, 1 };
+FIXTURE_VARIANT_ADD(acpi, middle_without_cpus) {
+	"4n3l4c1t,llcs=1:0:0:2,mem=1G:3G:2M:6G", 0, SLOTS
+};
+
+FIXTURE_VARIANT_ADD(acpi, last_without_cpus) { "3n2l4c1t,llcs=1:1:0,mem=512M:512M:8T", 0, 1 };
+/* APIC ids above 254 on few CPUs */
+FIXTURE_VARIANT_ADD(acpi, wide_shift) { "1n2l2c1t,llcshift=8", 128, SLOTS };
+FIXTURE_VARIANT_ADD(acpi, wide_shift_without_cpus) {
+	"4n4l1c1t,llcs=1:0:2:1,llcshift=7", 128, SLOTS
+};
+
+FIXTURE_VARIANT_ADD(acpi, distances) { "4n4l1c1t,dist=0-1:12,dist=2-3:12,dist=0-3:254", 64, 1 };
+FIXTURE_VARIANT_ADD(acpi, distances_both_ways) {
+	"3n3l1c1t,dist=10:11:12:13:10:14:15:16:10", 64, 1
+};
+
+/* what an HMAT says: one thing of three, and all */
+FIXTURE_VARIANT_ADD(acpi, latency) { "1n1l1c1t,lat=0-0:65534", 64, 1 };
+FIXTURE_VARIANT_ADD(acpi, bandwidth) { "2n2l1c1t,bw=0-0:6553400,bw=0-1:100", 64, 1 };
+FIXTURE_VARIANT_ADD(acpi, cache) { "2n2l1c1t,mscache=0:3G", 64, 1 };
+FIXTURE_VARIANT_ADD(acpi, both_ways) { "2n2l1c1t,lat=80:130:140:90,bw=100:200:300:400", 64, 1 };
+FIXTURE_VARIANT_ADD(acpi, cxl) {
+	"3n2l2c1t,llcs=1:1:0,mem=1G,dist=0-2:30,lat=8:14:25:14:8:33:0:0:0,bw=0-2:300,mscache=2M",
+	0, SLOTS
+};
+
+FIXTURE_VARIANT_ADD(acpi, cxl_first) {
+	"3n2l1c1t,llcs=0:1:1,mem=1G:1G:3G,lat=0-1:250,lat=0-2:330,lat=1-1:80", 0, SLOTS
+};
+
+/* In one or two regions around the device gap; equal shares if the spec has no others */
+static void lay_memory(struct numa_mem *mem, const struct topology *topo, u64 share)
 {
 	u64 gpa = 0, left, size;
 	unsigned int node;
 
 	memset(mem, 0, sizeof(*mem));
-	for (node = 0; node < nodes; node++) {
+	for (node = 0; node < topo->nodes; node++) {
+		share = topology_node_memory(topo, node) ?: share;
 		for (left = share; left; left -= size) {
 			size = left;
 			if (gpa < MAP_GAP_START)
@@ -109,7 +143,7 @@ FIXTURE_SETUP(acpi)
 	ASSERT_NE(NULL, room);
 	ASSERT_EQ(0, topology_parse(variant->spec, &self->topo, &err))
 		TH_LOG("%s", err.text);
-	lay_memory(&self->mem, self->topo.nodes, (u64)variant->node_mib * SZ_1M);
+	lay_memory(&self->mem, &self->topo, (u64)variant->node_mib * SZ_1M);
 	self->cfg = (struct acpi_config) { &self->topo, &self->mem, variant->slots };
 	self->len = acpi_build(room, SZ_256K, GPA, &self->cfg, &err);
 	ASSERT_LT(0, self->len) TH_LOG("%s", err.text);
@@ -187,7 +221,17 @@ static const u8 *find_table(struct _test_data_acpi *self, const char *signature)
 	return NULL;
 }
 
-static const char * const signatures[] = { "XSDT", "FACP", "APIC", "SRAT", "SLIT", "DSDT" };
+/* The last one is there if there is something to say in it. */
+static const char * const signatures[] = {
+	"XSDT", "FACP", "APIC", "SRAT", "SLIT", "DSDT", "HMAT",
+};
+
+static size_t nr_tables(const char *spec)
+{
+	bool hmat = strstr(spec, "lat=") || strstr(spec, "bw=") || strstr(spec, "mscache=");
+
+	return ARRAY_SIZE(signatures) - !hmat;
+}
 
 TEST_F(acpi, pointers_and_checksums)
 {
@@ -200,12 +244,13 @@ TEST_F(acpi, pointers_and_checksums)
 	EXPECT_EQ(0, sum(self->tables, 20));
 	EXPECT_EQ(0, sum(self->tables, 36));
 
-	for (i = 0; i < ARRAY_SIZE(signatures); i++) {
+	for (i = 0; i < nr_tables(variant->spec); i++) {
 		table = find_table(self, signatures[i]);
 		ASSERT_NE(NULL, table) TH_LOG("%s", signatures[i]);
 		EXPECT_EQ(0, memcmp(table, signatures[i], 4));
 	}
-	EXPECT_EQ(36 + 4 * 8, get(find_table(self, "XSDT") + 4, 4));
+	/* all of them but itself and the DSDT */
+	EXPECT_EQ(36 + (i - 2) * 8, get(find_table(self, "XSDT") + 4, 4));
 }
 
 TEST_F(acpi, fadt)
@@ -243,16 +288,145 @@ TEST_F(acpi, slit)
 	ASSERT_EQ(nodes, get(slit + 36, 8));
 	for (from = 0; from < nodes; from++) {
 		for (to = 0; to < nodes; to++)
-			EXPECT_EQ(from == to ? 10 : 20, slit[44 + from * nodes + to]);
+			EXPECT_EQ(topology_distance(&self->topo, from, to),
+				  slit[44 + from * nodes + to]);
 	}
+}
+
+/* A structure of the HMAT by its type and which one it is of these, or NULL */
+static const u8 *hmat_structure(const u8 *hmat, unsigned int type, unsigned int index)
+{
+	const u8 *at = hmat + 40, *end = hmat + get(hmat + 4, 4);
+	u32 len;
+
+	for (; at + 8 <= end; at += len) {
+		len = get(at + 4, 4);
+		if (len < 8 || len > end - at)
+			return NULL;
+		if (get(at, 2) == type && !index--)
+			return at;
+	}
+	return NULL;
+}
+
+/* Where @node is in a list of proximity domains, or -1 */
+static int find_domain(const u8 *list, unsigned int nr, unsigned int node)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (get(list + 4 * i, 4) == node)
+			return i;
+	return -1;
+}
+
+/* ACPI 6.5, table 5.148: what a reader finds out about two nodes; 0: nothing */
+static u64 hmat_value(const u8 *hmat, unsigned int data_type, unsigned int from, unsigned int to)
+{
+	const u8 *s, *entries;
+	unsigned int i, initiators, targets;
+	int row, column;
+
+	for (i = 0; (s = hmat_structure(hmat, 1, i)); i++) {
+		if (s[9] != data_type || s[8])
+			continue;
+		initiators = get(s + 12, 4);
+		targets = get(s + 16, 4);
+		entries = s + 32 + 4 * (initiators + targets);
+		if (entries + 2 * initiators * targets != s + get(s + 4, 4))
+			return -1ULL;
+		row = find_domain(s + 32, initiators, from);
+		column = find_domain(s + 32 + 4 * initiators, targets, to);
+		if (row < 0 || column < 0)
+			return 0;
+		return get(entries + 2 * (row * targets + column), 2) * get(s + 24, 8);
+	}
+	return 0;
+}
+
+TEST_F(acpi, hmat)
+{
+	const u8 *hmat = find_table(self, "HMAT"), *s;
+	unsigned int nodes = self->topo.nodes, from, to, caches = 0;
+	bool has_cpus;
+
+	ASSERT_EQ(nr_tables(variant->spec) == ARRAY_SIZE(signatures), !!hmat);
+	if (!hmat)
+		return;
+	EXPECT_EQ(2, hmat[8]);
+	for (from = 0; from < nodes; from++) {
+		/* the node's own CPUs are its initiator, if there are any */
+		has_cpus = topology_node_cpus(&self->topo, from);
+		s = hmat_structure(hmat, 0, from);
+		ASSERT_NE(NULL, s);
+		EXPECT_EQ(40, get(s + 4, 4));
+		EXPECT_EQ(has_cpus, get(s + 8, 2));
+		EXPECT_EQ(has_cpus ? from : 0, get(s + 12, 4));
+		EXPECT_EQ(from, get(s + 16, 4));
+		for (to = 0; to < nodes; to++) {
+			EXPECT_EQ(topology_latency(&self->topo, from, to) * 1000ULL,
+				  hmat_value(hmat, 0, from, to));
+			EXPECT_EQ(topology_bandwidth(&self->topo, from, to),
+				  hmat_value(hmat, 3, from, to));
+		}
+	}
+	EXPECT_EQ(NULL, hmat_structure(hmat, 0, nodes));
+	for (from = 0; from < nodes; from++) {
+		if (!topology_node_cache(&self->topo, from))
+			continue;
+		s = hmat_structure(hmat, 2, caches++);
+		ASSERT_NE(NULL, s);
+		EXPECT_EQ(32, get(s + 4, 4));
+		EXPECT_EQ(from, get(s + 8, 4));
+		EXPECT_EQ(topology_node_cache(&self->topo, from), get(s + 16, 8));
+		/* level 1 of 1, direct mapped, write back, lines of 64 bytes */
+		EXPECT_EQ(0x00401111, get(s + 24, 4));
+		EXPECT_EQ(0, get(s + 30, 2));
+	}
+	EXPECT_EQ(NULL, hmat_structure(hmat, 2, caches));
+}
+
+/* The numbers of one table, by hand: initiators 0 and 1, targets 0 to 2 */
+TEST(hmat_by_hand)
+{
+	static const char spec[] =
+		"3n2l1c1t,llcs=1:1:0,mem=64M,lat=0-0:80,lat=0-2:250,lat=1-2:330,bw=0-2:32000";
+	static const u8 latencies[] = { 80, 0, 0, 0, 250, 0, 0, 0, 0, 0, 0x4a, 1 };
+	static const u8 bandwidths[] = { 0, 0, 0, 0, 0x40, 1, 0, 0, 0, 0, 0, 0 };
+	static const u8 lists[] = { 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0 };
+	struct _test_data_acpi self = {};
+	static struct topology topo;
+	static u8 tables[SZ_64K];
+	struct errmsg err;
+	const u8 *hmat, *s;
+
+	ASSERT_EQ(0, topology_parse(spec, &topo, &err)) TH_LOG("%s", err.text);
+	lay_memory(&self.mem, &topo, 0);
+	self.cfg = (struct acpi_config) { &topo, &self.mem, 1 };
+	self.tables = tables;
+	self.len = acpi_build(tables, sizeof(tables), GPA, &self.cfg, &err);
+	ASSERT_LT(0, self.len);
+	hmat = find_table(&self, "HMAT");
+	ASSERT_NE(NULL, hmat);
+	s = hmat_structure(hmat, 1, 0);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(32 + 20 + 12, get(s + 4, 4));
+	EXPECT_EQ(0, memcmp(s + 32, lists, sizeof(lists)));
+	EXPECT_EQ(0, memcmp(s + 52, latencies, sizeof(latencies)));
+	s = hmat_structure(hmat, 1, 1);
+	ASSERT_NE(NULL, s);
+	EXPECT_EQ(3, s[9]);
+	EXPECT_EQ(100, get(s + 24, 8));
+	EXPECT_EQ(0, memcmp(s + 52, bandwidths, sizeof(bandwidths)));
+	EXPECT_EQ(NULL, hmat_structure(hmat, 1, 2));
 }
 
 /* Every room that is too small, exactly allocated, is an error and no overrun. */
 TEST_F(acpi, no_room)
 {
 	size_t step = self->len > 4096 ? 997 : 1, size, last = self->len - 1;
+	char needed[32], spec[TOPOLOGY_STR_SIZE];
 	struct errmsg err;
-	char needed[32];
 	u8 *buf;
 
 	snprintf(needed, sizeof(needed), "take %ld bytes", self->len);
@@ -262,7 +436,7 @@ TEST_F(acpi, no_room)
 		memset(&err, 0, sizeof(err));
 		EXPECT_EQ(-ENOSPC, acpi_build(buf, size, GPA, &self->cfg, &err));
 		EXPECT_NE(NULL, strstr(err.text, needed)) TH_LOG("%s", err.text);
-		EXPECT_NE(NULL, strstr(err.text, variant->spec));
+		EXPECT_NE(NULL, strstr(err.text, topology_format(&self->topo, spec)));
 		free(buf);
 	}
 
@@ -384,7 +558,7 @@ TEST_F(acpi, iasl_accepts)
 
 	if (!have_iasl())
 		SKIP(return, NO_IASL);
-	for (i = 0; i < ARRAY_SIZE(signatures); i++) {
+	for (i = 0; i < nr_tables(variant->spec); i++) {
 		dsl = disassemble(_metadata, self, signatures[i]);
 		ASSERT_NE(NULL, dsl) TH_LOG("%s", signatures[i]);
 		while (fgets(line, sizeof(line), dsl)) {
@@ -520,6 +694,50 @@ TEST_F(acpi, srat)
 		EXPECT_EQ(self->mem.regions[i].gpa, regions[i].gpa);
 		EXPECT_EQ(self->mem.regions[i].size, regions[i].size);
 	}
+}
+
+/* As iasl reads it: which latencies, bandwidths and caches there are, in their order */
+TEST_F(acpi, hmat_by_iasl)
+{
+	unsigned int nodes = self->topo.nodes, from = 0, to = 0;
+	u64 value, type = -1ULL, data_type = 0, unit = 0, caches = 0;
+	char label[64];
+	FILE *dsl;
+
+	if (nr_tables(variant->spec) < ARRAY_SIZE(signatures))
+		return;
+	if (!have_iasl())
+		SKIP(return, NO_IASL);
+	dsl = disassemble(_metadata, self, "HMAT");
+	ASSERT_NE(NULL, dsl);
+	while (next_field(dsl, label, sizeof(label), &value)) {
+		if (!strcmp(label, "Structure Type")) {
+			type = value;
+			from = 0;
+			to = 0;
+		} else if (type == 1 && !strcmp(label, "Data Type")) {
+			data_type = value;
+		} else if (type == 1 && !strcmp(label, "Entry Base Unit")) {
+			unit = value;
+		} else if (type == 1 && !strcmp(label, "Entry")) {
+			while (!topology_node_cpus(&self->topo, from))
+				from++;
+			ASSERT_LT(from, nodes);
+			EXPECT_EQ(data_type ? topology_bandwidth(&self->topo, from, to) :
+					      topology_latency(&self->topo, from, to) * 1000ULL,
+				  value * unit);
+			if (++to == nodes) {
+				to = 0;
+				from++;
+			}
+		} else if (type == 2 && !strcmp(label, "Memory Side Cache Size")) {
+			caches += value;
+		}
+	}
+	fclose(dsl);
+	for (from = 0; from < nodes; from++)
+		caches -= topology_node_cache(&self->topo, from);
+	EXPECT_EQ(0, caches);
 }
 
 /* What is looked for in it */
