@@ -81,6 +81,9 @@ static const char * const specs[] = {
 	"1n1l1c1t", "1n1l2c2t", "1n2l4c1t", "1n2l4c2t", "1n3l3c1t", "2n4l2c2t",
 	"4n8l2c1t", "3n6l5c2t", "1n14l9c2t", "4n16l16c2t", "1n1l1c2t", "1n2l1c1t",
 	"1n2l5c3t", "2n2l64c4t", "1n1l256c1t", "8n8l1c8t", "1n5l7c5t",
+	/* APIC ids sparser than their counts; unequal nodes */
+	"1n2l2c1t,llcshift=8", "1n3l1c1t,llcshift=1", "1n4l3c2t,llcshift=12",
+	"3n3l4c2t,llcs=2:0:1,llcshift=7", "2n5l3c1t,llcs=1:4", "1n5l9c2t,llcshift=6",
 };
 
 FIXTURE(cpuid) {
@@ -360,8 +363,9 @@ TEST_F(cpuid, intel_without_levels)
 	if (!self->amd) {
 		for (i = 0; i < ARRAY_SIZE(specs); i++) {
 			ASSERT_EQ(0, prepare(self, variant->show, specs[i], &cfg, &err));
-			/* the fields of leaf 4 end at 64 core ids */
-			if (self->topo.cores > 64)
+			/* the fields of leaf 4 end at 64 core ids, of leaf 1 at 256 ids */
+			if (topology_llc_shift(&self->topo) > 8 ||
+			    topology_llc_shift(&self->topo) - topology_core_shift(&self->topo) > 6)
 				continue;
 			for (cpu = 0; cpu < topology_cpus(&self->topo); cpu++) {
 				cpuid_set_cpu(self->guest, &cfg, cpu);
@@ -718,6 +722,37 @@ TEST_F(cpuid, fields_saturate)
 			EXPECT_EQ(self->topo.cores > 1 ? 63 : 0,
 				  leaf(self->guest, function, 3)->eax >> 26);
 		}
+	}
+}
+
+/* What is wider than its count needs, in numbers */
+TEST_F(cpuid, wide_shift)
+{
+	struct cpuid_config cfg;
+	struct errmsg err;
+
+	/* CPU 13: LLC 2, core 0, thread 1 */
+	ASSERT_EQ(0, prepare(self, variant->show, "1n3l3c2t,llcshift=9", &cfg, &err));
+	cpuid_set_cpu(self->guest, &cfg, 13);
+	EXPECT_EQ(1, leaf(self->guest, 0xb, 0)->eax);
+	EXPECT_EQ(2, leaf(self->guest, 0xb, 0)->ebx);
+	EXPECT_EQ(9, leaf(self->guest, 0xb, 1)->eax);
+	EXPECT_EQ(6, leaf(self->guest, 0xb, 1)->ebx);
+	EXPECT_EQ(2 << 9 | 1, leaf(self->guest, 0xb, 0)->edx);
+	EXPECT_EQ(2 << 9 | 1, leaf(self->guest, 0xb, 1)->edx);
+	EXPECT_EQ(1, leaf(self->guest, 1, 0)->ebx >> 24);
+	/* the L3 is shared by the ids of an LLC, L1 and L2 by those of a core */
+	EXPECT_EQ(511, leaf(self->guest, self->amd ? 0x8000001d : 4, 3)->eax >> 14 & 0xfff);
+	EXPECT_EQ(1, leaf(self->guest, self->amd ? 0x8000001d : 4, 2)->eax >> 14 & 0xfff);
+	if (self->amd) {
+		/* six threads, nine bits */
+		EXPECT_EQ(9 << 12 | 5, leaf(self->guest, 0x80000008, 0)->ecx & 0xf0ff);
+		EXPECT_EQ(2 << 9 | 1, leaf(self->guest, 0x8000001e, 0)->eax);
+		EXPECT_EQ(1 << 8, leaf(self->guest, 0x8000001e, 0)->ebx);
+		EXPECT_EQ(2, leaf(self->guest, 0x8000001e, 0)->ecx);
+	} else {
+		EXPECT_EQ(9, leaf(self->guest, 0x1f, 1)->eax);
+		EXPECT_EQ(2 << 9 | 1, leaf(self->guest, 0x1f, 1)->edx);
 	}
 }
 
