@@ -35,7 +35,10 @@
 /* What processors had before CPUID 0x80000008 could say it (SDM vol. 2A, CPUID) */
 #define DEFAULT_PHYS_BITS	36
 
-/* IA32_MISC_ENABLE and IA32_MTRR_DEF_TYPE (SDM vol. 4, table 2-2) */
+/* IA32_APIC_BASE, IA32_MISC_ENABLE and IA32_MTRR_DEF_TYPE (SDM vol. 4, table 2-2) */
+#define MSR_APIC_BASE			0x1b
+#define APIC_BASE_BSP			BIT_ULL(8)
+#define APIC_BASE_ENABLE_X2APIC		(BIT_ULL(10) | BIT_ULL(11))
 #define MSR_MISC_ENABLE			0x1a0
 #define MISC_ENABLE_FAST_STRING		BIT_ULL(0)
 #define MSR_MTRR_DEF_TYPE		0x2ff
@@ -165,10 +168,14 @@ static int create_vm_fd(struct ktstr_vm *vm, struct errmsg *err)
 	return 0;
 }
 
+static bool needs_x2apic(const struct ktstr_vm *vm)
+{
+	return topology_max_apic_id(&vm->cfg.topo) > MAX_XAPIC_ID;
+}
+
 static bool is_split(const struct ktstr_vm *vm)
 {
-	return vm->cfg.irqchip == KTSTR_IRQCHIP_SPLIT ||
-	       topology_max_apic_id(&vm->cfg.topo) > MAX_XAPIC_ID;
+	return vm->cfg.irqchip == KTSTR_IRQCHIP_SPLIT || needs_x2apic(vm);
 }
 
 static int create_kernel_irqchip(struct ktstr_vm *vm, struct errmsg *err)
@@ -280,17 +287,26 @@ static int check_limits(const struct ktstr_vm *vm, struct errmsg *err)
 	return -EOPNOTSUPP;
 }
 
-/* As firmware leaves them: string moves are fast, all memory is write-back. */
-static int set_msrs(const struct vcpu *vcpu, struct errmsg *err)
+/*
+ * As firmware leaves them: string moves are fast, all memory is write-back, and if
+ * there are ids that an xAPIC does not have, all LAPICs are x2APICs (SDM vol. 3A,
+ * 11.12.8.1): Linux ignores such CPUs if it has to make this change itself.
+ */
+static int set_msrs(const struct ktstr_vm *vm, const struct vcpu *vcpu, struct errmsg *err)
 {
-	static const struct kvm_msr_entry entries[] = {
+	const struct kvm_msr_entry entries[] = {
 		{ .index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING },
 		{ .index = MSR_MTRR_DEF_TYPE, .data = MTRR_DEF_TYPE_ENABLE_WB },
+		{
+			.index = MSR_APIC_BASE,
+			.data = MAP_LAPIC | APIC_BASE_ENABLE_X2APIC |
+				(vcpu->index ? 0 : APIC_BASE_BSP),
+		},
 	};
 	union {
 		struct kvm_msrs msrs;
 		char room[sizeof(struct kvm_msrs) + sizeof(entries)];
-	} arg = { .msrs.nmsrs = ARRAY_SIZE(entries) };
+	} arg = { .msrs.nmsrs = ARRAY_SIZE(entries) - !needs_x2apic(vm) };
 	int done;
 
 	memcpy(arg.msrs.entries, entries, sizeof(entries));
@@ -299,7 +315,7 @@ static int set_msrs(const struct vcpu *vcpu, struct errmsg *err)
 		return errmsg_set(err, kvm_errno_kind(errno), errno,
 				  "KVM_SET_MSRS of CPU %u", vcpu->index);
 	/* It stops at the first that it cannot set, without an errno. */
-	if (done < (int)ARRAY_SIZE(entries))
+	if (done < (int)arg.msrs.nmsrs)
 		return errmsg_set(err, ERRMSG_FAILED, EINVAL, "KVM_SET_MSRS of CPU %u: MSR %#x",
 				  vcpu->index, entries[done].index);
 	return 0;
@@ -321,7 +337,7 @@ static int create_vcpu(struct ktstr_vm *vm, unsigned int cpu, size_t run_size,
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, vm->cpuid))
 		return errmsg_set(err, kvm_errno_kind(errno), errno,
 				  "KVM_SET_CPUID2 of CPU %u", cpu);
-	return set_msrs(vcpu, err);
+	return set_msrs(vm, vcpu, err);
 }
 
 static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)

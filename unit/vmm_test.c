@@ -859,6 +859,27 @@ TEST_F_TIMEOUT(vmm, smp_split_irqchip, 90)
 	run_smp(_metadata, self, "3n6l5c2t", true, true);
 }
 
+/* Firmware hands CPUs with ids above 254 over with their x2APICs on, and no others. */
+TEST_F(vmm, x2apic_on_from_the_start)
+{
+	static const char * const specs[] = {
+		"1n2l2c1t", "1n2l2c1t,llcshift=7", "1n2l2c1t,llcshift=8",
+	};
+	const struct ktstr_vm_result *r;
+	unsigned int i, cpu;
+
+	for (i = 0; i < ARRAY_SIZE(specs); i++) {
+		ASSERT_EQ(0, topology_parse(specs[i], &self->cfg.topo, &self->err));
+		r = run(_metadata, self, guest_poweroff, KTSTR_VM_POWEROFF);
+		for (cpu = 0; cpu < 4; cpu++) {
+			ASSERT_TRUE(r->vcpus[cpu].valid);
+			EXPECT_EQ(0xfee00000 | (i == 2 ? 0xc00 : 0x800) | (cpu ? 0 : 0x100),
+				  r->vcpus[cpu].sregs.apic_base);
+		}
+		destroy(self);
+	}
+}
+
 /* The console's interrupt, on the last CPU, as edge and as level */
 static void run_irq(struct __test_metadata *_metadata, struct _test_data_vmm *self,
 		    const char *spec, u32 low)
