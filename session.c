@@ -97,7 +97,7 @@ static int find_scheduler(const char *scheduler, char *path, struct errmsg *err)
 	return 0;
 }
 
-static int find_program(const char *name, char *path, struct errmsg *err)
+int session_find_program(const char *name, char *path, struct errmsg *err)
 {
 	const char *dirs = getenv("PATH") ?: "/usr/bin:/bin";
 	size_t len;
@@ -132,7 +132,8 @@ static int add_programs(struct initramfs *ir, const struct session_config *cfg,
 			return ret;
 	}
 	for (i = 0; i < SESSION_MAX_PROGRAMS && cfg->programs[i]; i++) {
-		ret = find_program(cfg->programs[i], path, err) ?: add_program(ir, path, err);
+		ret = session_find_program(cfg->programs[i], path, err) ?:
+		      add_program(ir, path, err);
 		if (ret)
 			return ret;
 	}

@@ -107,6 +107,18 @@ int session_initramfs(struct initramfs *ir, const struct session_config *cfg,
 		      struct errmsg *err);
 
 /**
+ * session_find_program() - find a program of the host's in $PATH
+ * @name: its file name
+ * @path: PATH_MAX bytes
+ * @err: that it is not installed (ERRMSG_HOST)
+ *
+ * For what a test takes along if it is there, and can do without.
+ *
+ * Return: 0 or -ENOENT.
+ */
+int session_find_program(const char *name, char *path, struct errmsg *err);
+
+/**
  * session_kernel() - find the kernel to boot
  * @path: PATH_MAX bytes
  * @err: where it was looked for
