@@ -174,6 +174,10 @@ static bool parse_llcs(struct parser *p)
 				    t->nodes);
 		if (!parse_number(p, "number of a node's LLCs", TOPOLOGY_MAX_CPUS, &llcs))
 			return false;
+		/* Linux gives numbers to nodes as it meets their CPUs, then their memory. */
+		if (llcs && node && !t->node_llcs[node - 1])
+			return fail(p, "node %u has LLCs, node %u has none: such nodes come last",
+				    node, node - 1);
 		t->node_llcs[node] = llcs;
 		sum += llcs;
 	}

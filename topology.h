@@ -7,7 +7,8 @@
  * per core. Parts may follow, each after a comma, in any order:
  *
  *	llcs=2:1:0		LLCs of each node, if not dealt evenly; a node that
- *				has none is memory only, as CXL memory is
+ *				has none is memory only, as CXL memory is; such
+ *				nodes come last, as Linux numbers them
  *	mem=1G:1G:4G		RAM of each node, in M, G or T; one value: of every node
  *	dist=0-1:31		distance between two nodes, both ways; or
  *	dist=10:31:31:10	all of them, row by row, as "numactl -H" shows them

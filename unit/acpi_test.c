@@ -76,18 +76,18 @@ FIXTURE_VARIANT_ADD(acpi, 64n64l1c1t) { "64n64l1c1t", 64, 1 };
 /* as many CPUs as KVM usually has */
 FIXTURE_VARIANT_ADD(acpi, 8n1024l1c1t) { "8n1024l1c1t", 512, 1 };
 
-/* unequal nodes; the first, one in the middle, the last without CPUs */
+/* unequal nodes; the last, and all but one without CPUs */
 FIXTURE_VARIANT_ADD(acpi, unequal) { "3n6l2c2t,llcs=1:2:3", 128, SLOTS };
-FIXTURE_VARIANT_ADD(acpi, first_without_cpus) { "2n1l2c1t,llcs=0:1,mem=64M:2M", 0, 1 };
-FIXTURE_VARIANT_ADD(acpi, middle_without_cpus) {
-	"4n3l4c1t,llcs=1:0:0:2,mem=1G:3G:2M:6G", 0, SLOTS
+FIXTURE_VARIANT_ADD(acpi, small_without_cpus) { "2n1l2c1t,llcs=1:0,mem=64M:2M", 0, 1 };
+FIXTURE_VARIANT_ADD(acpi, three_without_cpus) {
+	"4n3l4c1t,llcs=3:0:0:0,mem=1G:3G:2M:6G", 0, SLOTS
 };
 
 FIXTURE_VARIANT_ADD(acpi, last_without_cpus) { "3n2l4c1t,llcs=1:1:0,mem=512M:512M:8T", 0, 1 };
 /* APIC ids above 254 on few CPUs */
 FIXTURE_VARIANT_ADD(acpi, wide_shift) { "1n2l2c1t,llcshift=8", 128, SLOTS };
 FIXTURE_VARIANT_ADD(acpi, wide_shift_without_cpus) {
-	"4n4l1c1t,llcs=1:0:2:1,llcshift=7", 128, SLOTS
+	"4n4l1c1t,llcs=1:2:1:0,llcshift=7", 128, SLOTS
 };
 
 FIXTURE_VARIANT_ADD(acpi, distances) { "4n4l1c1t,dist=0-1:12,dist=2-3:12,dist=0-3:254", 64, 1 };
@@ -105,8 +105,8 @@ FIXTURE_VARIANT_ADD(acpi, cxl) {
 	0, SLOTS
 };
 
-FIXTURE_VARIANT_ADD(acpi, cxl_first) {
-	"3n2l1c1t,llcs=0:1:1,mem=1G:1G:3G,lat=0-1:250,lat=0-2:330,lat=1-1:80", 0, SLOTS
+FIXTURE_VARIANT_ADD(acpi, cxl_twice) {
+	"3n1l1c1t,llcs=1:0:0,mem=1G:1G:3G,lat=0-1:250,lat=2-0:330,lat=0-0:80", 0, SLOTS
 };
 
 /* In one or two regions around the device gap; equal shares if the spec has no others */

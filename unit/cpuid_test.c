@@ -83,7 +83,7 @@ static const char * const specs[] = {
 	"1n2l5c3t", "2n2l64c4t", "1n1l256c1t", "8n8l1c8t", "1n5l7c5t",
 	/* APIC ids sparser than their counts; unequal nodes */
 	"1n2l2c1t,llcshift=8", "1n3l1c1t,llcshift=1", "1n4l3c2t,llcshift=12",
-	"3n3l4c2t,llcs=2:0:1,llcshift=7", "2n5l3c1t,llcs=1:4", "1n5l9c2t,llcshift=6",
+	"3n3l4c2t,llcs=2:1:0,llcshift=7", "2n5l3c1t,llcs=1:4", "1n5l9c2t,llcshift=6",
 };
 
 FIXTURE(cpuid) {

@@ -171,12 +171,12 @@ static const struct {
 		{ .node = 0, .gpa = 0, .size = GIB },
 		{ .node = 1, .gpa = GIB, .size = 2 * GIB },
 		{ .node = 1, .gpa = 4 * GIB, .size = 2 * GIB } } },
-	/* The middle one ends at the gap; memory without CPUs is laid as any other. */
-	{ "3n2l1c1t,llcs=1:0:1,mem=1G:2G:6M", 3, {
+	/* The middle one ends at the gap, the first one behind it. */
+	{ "3n2l1c1t,llcs=1:1:0,mem=1G:2G:6M", 3, {
 		{ .node = 0, .gpa = 0, .size = GIB },
 		{ .node = 1, .gpa = GIB, .size = 2 * GIB },
 		{ .node = 2, .gpa = 4 * GIB, .size = 6 * MIB } } },
-	{ "3n1l1c1t,llcs=0:0:1,mem=3074M:8T:1G", 4, {
+	{ "3n1l1c1t,llcs=1:0:0,mem=3074M:8T:1G", 4, {
 		{ .node = 0, .gpa = 0, .size = 3 * GIB },
 		{ .node = 0, .gpa = 4 * GIB, .size = 2 * MIB },
 		{ .node = 1, .gpa = 4 * GIB + 2 * MIB, .size = 8192 * GIB },

@@ -12,9 +12,9 @@ static const char * const valid[] = {
 	"1n1l1c1t", "1n1l2c2t", "1n2l4c1t", "1n2l4c2t", "1n3l3c1t", "2n4l2c2t",
 	"4n8l2c1t", "3n6l5c2t", "1n14l9c2t", "4n16l16c2t", "1n4096l1c1t",
 	"1n1l4096c1t", "1n1l1c4096t", "64n64l64c1t", "64n4096l1c1t",
-	/* nodes of different size, the first, the last, all but one of them without CPUs */
-	"2n3l4c2t,llcs=1:2", "3n4l4c2t,llcs=0:1:3", "3n2l4c1t,llcs=1:1:0",
-	"4n5l3c2t,llcs=0:0:5:0", "1n2l1c1t,llcs=2", "3n5l1c1t,llcs=2:2:1",
+	/* nodes of different size; one of them, all but one of them without CPUs */
+	"2n3l4c2t,llcs=1:2", "3n4l4c2t,llcs=3:1:0", "3n2l4c1t,llcs=1:1:0",
+	"4n5l3c2t,llcs=5:0:0:0", "1n2l1c1t,llcs=2", "3n5l1c1t,llcs=2:2:1",
 	"2n2l1c1t,mem=1G:512M", "2n2l1c1t,mem=2M:6M", "3n3l1c1t,mem=4G:4G:4G",
 	"2n2l1c1t,dist=0-1:31", "3n3l1c1t,dist=0-1:21,dist=0-2:31,dist=1-2:254",
 	"2n2l1c1t,dist=10:21:31:10",
@@ -170,6 +170,8 @@ static const struct {
 	{ "2n4l1c1t,llcs=4", "a number of LLCs for 1 nodes of 2" },
 	{ "2n4l1c1t,llcs=2:2:1", "\":1\" follows what llcs= takes" },
 	{ "2n4l1c1t,llcs=2:1", "3 LLCs together, and not 4" },
+	{ "2n4l1c1t,llcs=0:4", "node 1 has LLCs, node 0 has none: such nodes come last" },
+	{ "4n4l1c1t,llcs=1:0:0:3", "node 3 has LLCs, node 2 has none" },
 	{ "2n4l1c1t,llcs=0:0", "0 LLCs together, and not 4" },
 	{ "2n4l1c1t,llcs=4:-0", "number of a node's LLCs is missing at \"-0\"" },
 	{ "2n4l1c1t,llcs=2:02", "number of a node's LLCs has a leading zero" },

@@ -853,7 +853,7 @@ TEST_F_TIMEOUT(vmm, smp_split_irqchip, 90)
 	run_smp(_metadata, self, "1n5l5c5t", true, false);
 	/* as high by a wide shift, with few CPUs, and a node without any */
 	run_smp(_metadata, self, "1n2l2c1t,llcshift=8", true, false);
-	run_smp(_metadata, self, "3n3l1c2t,llcs=2:0:1,llcshift=7", true, true);
+	run_smp(_metadata, self, "3n3l1c2t,llcs=1:2:0,llcshift=7", true, true);
 	self->cfg.irqchip = KTSTR_IRQCHIP_SPLIT;
 	run_smp(_metadata, self, "1n1l2c1t", false, false);
 	run_smp(_metadata, self, "3n6l5c2t", true, true);
