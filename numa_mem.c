@@ -276,3 +276,16 @@ void *numa_mem_ptr(const struct numa_mem *mem, u64 gpa, u64 len)
 	}
 	return NULL;
 }
+
+int numa_mem_map_file(const struct numa_mem *mem, u64 gpa, int fd, u64 len)
+{
+	void *hva = numa_mem_ptr(mem, gpa, len);
+
+	/* mmap() refuses the rest of what does not fit. */
+	if (!hva)
+		return -EINVAL;
+	if (mmap(hva, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+		 fd, 0) == MAP_FAILED)
+		return -errno;
+	return 0;
+}

@@ -148,4 +148,18 @@ void numa_mem_unmap(struct numa_mem *mem);
  */
 void *numa_mem_ptr(const struct numa_mem *mem, u64 gpa, u64 len);
 
+/**
+ * numa_mem_map_file() - let a file's pages be guest RAM, until written to
+ * @mem: a mapped layout; the guest does not run yet
+ * @gpa: guest physical address of the first byte
+ * @fd: the file, which must not change as long as the mapping lives
+ * @len: bytes from the file's beginning, all RAM of one region
+ *
+ * What was in RAM there is gone. numa_mem_unmap() ends this mapping, too.
+ *
+ * Return: 0 or a negative errno, with RAM as it was: -EINVAL if @gpa, @len or
+ * the pages that RAM is made of (huge ones) do not allow it.
+ */
+int numa_mem_map_file(const struct numa_mem *mem, u64 gpa, int fd, u64 len);
+
 #endif /* KTSTR_NUMA_MEM_H */

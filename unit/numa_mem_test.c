@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Guest RAM: the layout around the device gap, its mapping, checked pointers. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kernel.h>
 #include <linux/sizes.h>
 #include <numa.h>
@@ -602,6 +603,66 @@ TEST(register_without_a_vm)
 	EXPECT_EQ(ERRMSG_FAILED, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "KVM_SET_USER_MEMORY_REGION for node 0 at 0"));
 	numa_mem_unmap(&mem);
+}
+
+/* A file in the place of some RAM, its neighbours untouched, for one guest only */
+TEST(file_as_ram)
+{
+	const struct topology topo = topology(1);
+	unsigned int before = nr_mappings();
+	struct numa_mem mem;
+	struct errmsg err;
+	char *ram, byte;
+	int fd;
+
+	fd = memfd_create("file", MFD_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, 2 * 4096));
+	ASSERT_EQ(1, pwrite(fd, "f", 1, 4096));
+	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * MIB, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
+	ram = numa_mem_ptr(&mem, 0, 4 * MIB);
+	memset(ram + MIB - 4096, 'r', 4 * 4096);
+
+	EXPECT_EQ(-EINVAL, numa_mem_map_file(&mem, MIB + 1, fd, 4096));
+	EXPECT_EQ(-EINVAL, numa_mem_map_file(&mem, 4 * MIB - 4096, fd, 2 * 4096));
+	EXPECT_EQ(-EINVAL, numa_mem_map_file(&mem, MIB, fd, 0));
+	EXPECT_EQ(-EBADF, numa_mem_map_file(&mem, MIB, -1, 4096));
+	EXPECT_EQ('r', ram[MIB]);
+
+	ASSERT_EQ(0, numa_mem_map_file(&mem, MIB, fd, 2 * 4096));
+	EXPECT_EQ('r', ram[MIB - 1]);
+	EXPECT_EQ('\0', ram[MIB]);
+	EXPECT_EQ('f', ram[MIB + 4096]);
+	EXPECT_EQ('r', ram[MIB + 2 * 4096]);
+	ram[MIB + 4096] = 'w';
+	ASSERT_EQ(1, pread(fd, &byte, 1, 4096));
+	EXPECT_EQ('f', byte);
+	numa_mem_unmap(&mem);
+	close(fd);
+	EXPECT_EQ(before, nr_mappings());
+}
+
+/* Huge pages do not part with 4 KiB, and stay as they were. */
+TEST(file_in_huge_pages)
+{
+	struct numa_mem mem = { .nr_regions = 1 };
+	char *ram;
+	int fd;
+
+	ram = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	if (ram == MAP_FAILED)
+		SKIP(return, "no free huge page (echo 1 >/proc/sys/vm/nr_hugepages)");
+	mem.regions[0] = (struct mem_region) { .size = 2 * MIB, .hva = ram };
+	memset(ram, 'r', 2 * MIB);
+	fd = memfd_create("file", MFD_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, 4096));
+	EXPECT_EQ(-EINVAL, numa_mem_map_file(&mem, MIB, fd, 4096));
+	EXPECT_EQ('r', ram[MIB]);
+	munmap(ram, 2 * MIB);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
