@@ -168,7 +168,8 @@ $(OBJ)/.flags $(OBJ)/.sources: FORCE
 	@printf '%s\n' '$(LINE)' | cmp -s - $@ || printf '%s\n' '$(LINE)' >$@
 
 # Say once, and by its package, what would otherwise be an obscure error later.
-NEEDED := lz4.h:liblz4-dev:lz4-devel numa.h:libnuma-dev:numactl-devel \
+NEEDED := lz4.h:liblz4-dev:lz4-devel xxhash.h:libxxhash-dev:xxhash-devel \
+	  numa.h:libnuma-dev:numactl-devel \
 	  gelf.h:libelf-dev:elfutils-libelf-devel zlib.h:zlib1g-dev:zlib-devel
 $(OBJ)/.checked:
 	@mkdir -p $(@D)

@@ -83,11 +83,9 @@ static int check_room(const struct numa_mem *mem, const char *path, u64 end,
 			  (unsigned long long)(mem->regions[0].size >> 20));
 }
 
-/* Read exactly @len bytes of the file to @gpa, which check_room() has checked. */
-static int read_to_guest(const struct numa_mem *mem, int fd, const char *path,
-			 u64 offset, u64 gpa, u64 len, struct errmsg *err)
+/* Exactly @len bytes, or -ENODATA */
+static int read_all(int fd, char *dst, u64 len, u64 offset)
 {
-	char *dst = numa_mem_ptr(mem, gpa, len);
 	u64 done = 0;
 
 	while (done < len) {
@@ -95,13 +93,23 @@ static int read_to_guest(const struct numa_mem *mem, int fd, const char *path,
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return errmsg_set(err, ERRMSG_FAILED, errno,
-					  "reading kernel image %s", path);
-		if (!n)
-			return image_error(err, ENOEXEC, path, "the file is truncated");
+		if (n <= 0)
+			return n ? -errno : -ENODATA;
 		done += n;
 	}
+	return 0;
+}
+
+/* To @gpa, which check_room() has checked */
+static int read_to_guest(const struct numa_mem *mem, int fd, const char *path,
+			 u64 offset, u64 gpa, u64 len, struct errmsg *err)
+{
+	int ret = read_all(fd, numa_mem_ptr(mem, gpa, len), len, offset);
+
+	if (ret == -ENODATA)
+		return image_error(err, ENOEXEC, path, "the file is truncated");
+	if (ret)
+		return errmsg_set(err, ERRMSG_FAILED, -ret, "reading kernel image %s", path);
 	return 0;
 }
 
@@ -376,27 +384,50 @@ static void e820_fill(struct boot_params *params, u64 top)
 	e820_add(params, MAP_GAP_END, top, E820_RAM);
 }
 
+/* Mapped, the base costs nothing now, and is there once for all guests. */
+static int place_base(const struct numa_mem *mem, const struct initramfs_image *initramfs,
+		      u64 gpa, struct errmsg *err)
+{
+	const size_t size = initramfs->base_size;
+	int ret;
+
+	if (!size || !numa_mem_map_file(mem, gpa, initramfs->base_fd, size))
+		return 0;
+	ret = read_all(initramfs->base_fd, numa_mem_ptr(mem, gpa, size), size, 0);
+	if (ret)
+		return errmsg_set(err, ERRMSG_FAILED, -ret, "reading the initramfs");
+	return 0;
+}
+
 static int place_initramfs(const struct numa_mem *mem, const struct boot_config *cfg,
 			   struct boot_params *params, struct errmsg *err)
 {
+	const struct initramfs_image *initramfs = &cfg->initramfs;
 	const struct mem_region *low = &mem->regions[0];
-	u64 top, start, room;
+	u64 top, start, room, size;
+	int ret;
 
-	top = min_t(u64, low->gpa + low->size, cfg->image->initramfs_max + 1);
+	top = min_t(u64, low->gpa + low->size, cfg->image->initramfs_max + 1) & ~(PAGE_SIZE - 1);
 	room = top > cfg->image->end ? top - cfg->image->end : 0;
-	if (room < PAGE_SIZE || cfg->initramfs_size > room - PAGE_SIZE)
+	if (__builtin_add_overflow(initramfs->base_size, initramfs->suffix_size, &size))
+		size = UINT64_MAX;
+	if (room < PAGE_SIZE || size > room - PAGE_SIZE)
 		return errmsg_set(err, ERRMSG_INPUT, ENOMEM,
-				  "initramfs of %zu KiB: only %llu KiB of the first node's %llu MiB are free beside the kernel; %llu MiB would be enough",
-				  cfg->initramfs_size >> 10, (unsigned long long)room >> 10,
+				  "initramfs of %llu KiB: only %llu KiB of the first node's %llu MiB are free beside the kernel; %llu MiB would be enough",
+				  (unsigned long long)size >> 10, (unsigned long long)room >> 10,
 				  (unsigned long long)low->size >> 20,
 				  (unsigned long long)enough_mib(cfg->image->end + PAGE_SIZE +
-								 cfg->initramfs_size));
+								 size));
 
-	start = (top - cfg->initramfs_size) & ~(PAGE_SIZE - 1);
-	memcpy(numa_mem_ptr(mem, start, cfg->initramfs_size), cfg->initramfs,
-	       cfg->initramfs_size);
+	start = (top - size) & ~(PAGE_SIZE - 1);
+	ret = place_base(mem, initramfs, start, err);
+	if (ret)
+		return ret;
+	if (initramfs->suffix_size)
+		memcpy(numa_mem_ptr(mem, start + initramfs->base_size, initramfs->suffix_size),
+		       initramfs->suffix, initramfs->suffix_size);
 	params->hdr.ramdisk_image = start;
-	params->hdr.ramdisk_size = cfg->initramfs_size;
+	params->hdr.ramdisk_size = size;
 	return 0;
 }
 
@@ -444,7 +475,7 @@ int boot_setup(const struct numa_mem *mem, const struct boot_config *cfg,
 	params->hdr.cmd_line_ptr = MAP_CMDLINE;
 	params->acpi_rsdp_addr = cfg->rsdp;
 	e820_fill(params, numa_mem_top(mem));
-	if (cfg->initramfs) {
+	if (cfg->initramfs.base_size || cfg->initramfs.suffix_size) {
 		ret = place_initramfs(mem, cfg, params, err);
 		if (ret)
 			return ret;

@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "errmsg.h"
+#include "initramfs.h"
 #include "numa_mem.h"
 
 /**
@@ -52,15 +53,13 @@ int boot_load_kernel(const struct numa_mem *mem, const char *path,
  * struct boot_config - what the zero page says besides the kernel's own header
  * @image: the loaded kernel
  * @cmdline: the whole kernel command line
- * @initramfs: bytes to unpack as the root file system, or NULL
- * @initramfs_size: how many
+ * @initramfs: what to unpack as the root file system
  * @rsdp: guest physical address of the RSDP
  */
 struct boot_config {
 	const struct boot_image *image;
 	const char *cmdline;
-	const void *initramfs;
-	size_t initramfs_size;
+	struct initramfs_image initramfs;
 	u64 rsdp;
 };
 
@@ -70,9 +69,11 @@ struct boot_config {
  * @cfg: see struct boot_config
  * @err: what did not fit, and how much memory would be enough
  *
- * The initramfs goes to the top of the first region's RAM below 4 GiB.
+ * The initramfs goes to the top of the first region's RAM below 4 GiB. Its base
+ * is mapped there; where that is impossible, it is copied.
  *
- * Return: 0, -E2BIG for the command line, -ENOMEM for the initramfs.
+ * Return: 0, -E2BIG for the command line, -ENOMEM for the initramfs, or what
+ * reading its base failed with.
  */
 int boot_setup(const struct numa_mem *mem, const struct boot_config *cfg,
 	       struct errmsg *err);

@@ -317,7 +317,7 @@ static int make_initramfs(struct emulated *emu, const struct emulated_config *cf
 	if (!ret)
 		ret = add_job(&ir, cfg, program, argv, err);
 	if (!ret)
-		ret = initramfs_finish(&ir, INITRAMFS_CPIO, &image, &size, err);
+		ret = initramfs_finish(&ir, &image, &size, err);
 	if (ret)
 		goto out;
 

@@ -27,6 +27,8 @@
 /* lib/decompress_unlz4.c: ARCHIVE_MAGICNUMBER and the block size it expects */
 #define LZ4_LEGACY_MAGIC	0x184c2102
 #define LZ4_LEGACY_BLOCK	SZ_8M
+/* A block of no bytes, which unlz4() takes for the end */
+#define LZ4_LEGACY_END		4
 
 /* A regular host file is at most this long: the field has 8 hex digits. */
 #define CPIO_MAX_LEN		UINT32_MAX
@@ -509,52 +511,55 @@ static void put_le32(char *p, u32 value)
 	memcpy(p, &value, sizeof(value));
 }
 
-/* Replaces the archive by its compressed form. */
-static int compress(struct initramfs *ir, struct errmsg *err)
-{
-	size_t blocks = DIV_ROUND_UP(ir->size, LZ4_LEGACY_BLOCK);
-	size_t room = 4 + blocks * (4 + LZ4_compressBound(LZ4_LEGACY_BLOCK));
-	size_t in, out = 4;
-	char *image;
-
-	image = malloc(room);
-	if (!image)
-		return no_memory(err, room);
-	put_le32(image, LZ4_LEGACY_MAGIC);
-	for (in = 0; in < ir->size; in += LZ4_LEGACY_BLOCK) {
-		int len = min_t(size_t, ir->size - in, LZ4_LEGACY_BLOCK);
-
-		len = LZ4_compress_default(ir->archive + in, image + out + 4, len,
-					   LZ4_compressBound(LZ4_LEGACY_BLOCK));
-		if (len <= 0) {
-			free(image);
-			return errmsg_set(err, ERRMSG_FAILED, EIO,
-					  "compressing the initramfs with LZ4");
-		}
-		put_le32(image + out, len);
-		out += 4 + len;
-	}
-	free(ir->archive);
-	ir->archive = image;
-	ir->size = out;
-	ir->room = room;
-	return 0;
-}
-
-int initramfs_finish(struct initramfs *ir, enum initramfs_format format,
-		     const void **image, size_t *size, struct errmsg *err)
+int initramfs_finish(struct initramfs *ir, const void **image, size_t *size,
+		     struct errmsg *err)
 {
 	struct cpio_entry *trailer;
 	int ret;
 
-	ret = begin(ir, CPIO_TRAILER, 0, 0, &trailer, err);
-	if (!ret)
-		ret = commit(ir, trailer, err);
-	if (!ret && format == INITRAMFS_LZ4)
-		ret = compress(ir, err);
+	ret = begin(ir, CPIO_TRAILER, 0, 0, &trailer, err) ?:
+	      commit(ir, trailer, err);
 	if (ret)
 		return ret;
 	*image = ir->archive;
 	*size = ir->size;
+	return 0;
+}
+
+int initramfs_compress(struct initramfs *ir, const void **image, size_t *size,
+		       struct errmsg *err)
+{
+	size_t blocks = DIV_ROUND_UP(ir->size, LZ4_LEGACY_BLOCK);
+	size_t room = 4 + blocks * (4 + LZ4_compressBound(LZ4_LEGACY_BLOCK)) +
+		      LZ4_LEGACY_END + INITRAMFS_ALIGN;
+	size_t in, out = 4, end;
+	char *lz4;
+
+	lz4 = malloc(room);
+	if (!lz4)
+		return no_memory(err, room);
+	put_le32(lz4, LZ4_LEGACY_MAGIC);
+	for (in = 0; in < ir->size; in += LZ4_LEGACY_BLOCK) {
+		int len = min_t(size_t, ir->size - in, LZ4_LEGACY_BLOCK);
+
+		len = LZ4_compress_default(ir->archive + in, lz4 + out + 4, len,
+					   LZ4_compressBound(LZ4_LEGACY_BLOCK));
+		if (len <= 0) {
+			free(lz4);
+			return errmsg_set(err, ERRMSG_FAILED, EIO,
+					  "compressing the initramfs with LZ4");
+		}
+		put_le32(lz4 + out, len);
+		out += 4 + len;
+	}
+	end = roundup(out + LZ4_LEGACY_END, INITRAMFS_ALIGN);
+	memset(lz4 + out, 0, end - out);
+
+	free(ir->archive);
+	ir->archive = lz4;
+	ir->size = end;
+	ir->room = room;
+	*image = lz4;
+	*size = end;
 	return 0;
 }

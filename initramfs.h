@@ -4,6 +4,9 @@
  * (Documentation/driver-api/early-userspace/buffer-format.rst), as it is or
  * in the LZ4 legacy frame that lib/decompress_unlz4.c reads.
  *
+ * A guest can be given two of them, one behind the other: a large one that many
+ * guests share, and a small one of its own.
+ *
  * The output depends on the files' contents and on the order of calls, on
  * nothing else of the host: owners and times are 0, inodes are numbered in
  * order.
@@ -43,14 +46,23 @@ struct initramfs {
 	unsigned int nr_inodes;
 };
 
+/* A base, with zeros at its end, is as long as a multiple of this. */
+#define INITRAMFS_ALIGN		4096UL
+
 /**
- * enum initramfs_format - what initramfs_finish() makes
- * @INITRAMFS_CPIO: the plain archive: larger, and the kernel has less to do
- * @INITRAMFS_LZ4: compressed with LZ4 at its fastest
+ * struct initramfs_image - what a guest unpacks
+ * @base_fd: file with an archive, whose pages all guests share until they write
+ *	to them
+ * @base_size: bytes of it, a multiple of INITRAMFS_ALIGN; 0 for no base
+ * @suffix: a plain archive for this guest alone, unpacked after the base, whose
+ *	files it may replace
+ * @suffix_size: bytes of it; 0 for no suffix
  */
-enum initramfs_format {
-	INITRAMFS_CPIO,
-	INITRAMFS_LZ4,
+struct initramfs_image {
+	int base_fd;
+	size_t base_size;
+	const void *suffix;
+	size_t suffix_size;
 };
 
 /**
@@ -151,16 +163,31 @@ int initramfs_add_program(struct initramfs *ir, const char *path,
 			  const char *host, struct errmsg *err);
 
 /**
- * initramfs_finish() - make the image
- * @ir: the builder; nothing but initramfs_destroy() may follow
- * @format: see enum initramfs_format
- * @image: the image, valid until initramfs_destroy()
+ * initramfs_finish() - end the archive
+ * @ir: the builder; nothing but initramfs_compress() and initramfs_destroy()
+ *	may follow
+ * @image: the plain archive, valid until either is called
  * @size: bytes at @image
  * @err: what failed
  *
  * Return: 0 or a negative errno.
  */
-int initramfs_finish(struct initramfs *ir, enum initramfs_format format,
-		     const void **image, size_t *size, struct errmsg *err);
+int initramfs_finish(struct initramfs *ir, const void **image, size_t *size,
+		     struct errmsg *err);
+
+/**
+ * initramfs_compress() - compress the archive, with LZ4 at its fastest
+ * @ir: a builder after initramfs_finish()
+ * @image: the compressed archive, valid until initramfs_destroy()
+ * @size: bytes at @image: a multiple of INITRAMFS_ALIGN
+ * @err: what failed
+ *
+ * The format does not say where it ends: for the kernel, four zeros do. They
+ * are there, and another archive may follow.
+ *
+ * Return: 0 or a negative errno.
+ */
+int initramfs_compress(struct initramfs *ir, const void **image, size_t *size,
+		       struct errmsg *err);
 
 #endif /* KTSTR_INITRAMFS_H */

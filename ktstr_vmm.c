@@ -49,10 +49,11 @@
  * for a UART when there is none; a panic resets at once; there is no PCI bus
  * to probe, one UART, and no DMA that would need 64 MiB of bounce buffers;
  * KVM's clock needs no second opinion on the TSC; locks that are compiled for
- * many CPUs are not patched for one while there is one.
+ * many CPUs are not patched for one while there is one; the initramfs, which
+ * would be overwritten as it is freed, stays shared with other guests.
  */
 #define CMDLINE	"console=ttyS0 quiet panic=-1 pci=off iommu=off 8250.nr_uarts=1 tsc=reliable " \
-		"noreplace-smp"
+		"noreplace-smp retain_initrd"
 
 /*
  * Until late in its boot each CPU of a guest has a tick of its own, and where
@@ -499,7 +500,6 @@ int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
 		.image = &vm->image,
 		.cmdline = cmdline,
 		.initramfs = vm->cfg.initramfs,
-		.initramfs_size = vm->cfg.initramfs_size,
 		.rsdp = MAP_ACPI,
 	}, err);
 	free(cmdline);

@@ -16,6 +16,7 @@
 
 #include "cpuid.h"
 #include "errmsg.h"
+#include "initramfs.h"
 #include "numa_mem.h"
 #include "topology.h"
 
@@ -41,8 +42,7 @@ enum ktstr_irqchip {
  * @backing: the host memory behind it
  * @kernel: path of a vmlinux or bzImage
  * @cmdline: appended to the kernel command line that the VMM needs; or NULL
- * @initramfs: what the kernel unpacks; must stay valid until ktstr_vm_load()
- * @initramfs_size: in bytes
+ * @initramfs: what the kernel unpacks
  * @irqchip: see enum ktstr_irqchip
  * @vendor: whose CPUID leaves the guest sees
  */
@@ -52,8 +52,7 @@ struct ktstr_vm_config {
 	struct numa_mem_config backing;
 	const char *kernel;
 	const char *cmdline;
-	const void *initramfs;
-	size_t initramfs_size;
+	struct initramfs_image initramfs;
 	enum ktstr_irqchip irqchip;
 	enum cpuid_vendor vendor;
 };

@@ -175,22 +175,64 @@ static const struct control_ops control_ops = {
 	.recv = recv_from_vm,
 };
 
-static int boot(struct session *s, struct ktstr_vm_config *cfg, struct initramfs *ir,
-		struct errmsg *err)
+/* The part of the initramfs that is this test's alone */
+static int make_suffix(struct initramfs *ir, const struct session_config *cfg,
+		       struct initramfs_image *image, struct errmsg *err)
 {
+	const struct session_file *file;
+	int ret = 0;
+
+	initramfs_init(ir);
+	if (!cfg->files[0].path)
+		return 0;
+	for (file = cfg->files; file < cfg->files + SESSION_MAX_FILES && file->path && !ret; file++)
+		ret = initramfs_add_file(ir, file->path, 0644, file->text, strlen(file->text),
+					 err);
+	return ret ?: initramfs_finish(ir, &image->suffix, &image->suffix_size, err);
+}
+
+static int get_base(struct session *s, const struct session_config *cfg,
+		    struct initramfs_image *image, struct errmsg *err)
+{
+	struct initramfs ir;
 	int ret;
 
-	ret = initramfs_finish(ir, INITRAMFS_LZ4, &cfg->initramfs, &cfg->initramfs_size, err);
+	ret = session_initramfs(&ir, cfg, err);
 	if (ret)
 		return ret;
-	if (!cfg->memory)
-		cfg->memory = session_memory(&s->topo, cfg->initramfs_size);
-	ret = ktstr_vm_create(&s->vm, cfg, err) ?:
+	ret = initramfs_cache_get(&s->initramfs, NULL, &ir, err);
+	initramfs_destroy(&ir);
+	if (ret)
+		return ret;
+	if (s->initramfs.note.text[0])
+		ksft_print_msg("%s\n", s->initramfs.note.text);
+	image->base_fd = s->initramfs.fd;
+	image->base_size = s->initramfs.size;
+	return 0;
+}
+
+static int boot(struct session *s, const struct session_config *cfg,
+		struct ktstr_vm_config *vm_cfg, struct errmsg *err)
+{
+	struct initramfs suffix;
+	int ret;
+
+	ret = get_base(s, cfg, &vm_cfg->initramfs, err);
+	if (ret)
+		return ret;
+	ret = make_suffix(&suffix, cfg, &vm_cfg->initramfs, err);
+	if (!vm_cfg->memory)
+		vm_cfg->memory = session_memory(&s->topo, vm_cfg->initramfs.base_size +
+						vm_cfg->initramfs.suffix_size);
+	ret = ret ?:
+	      ktstr_vm_create(&s->vm, vm_cfg, err) ?:
 	      ktstr_vm_load(s->vm, err) ?:
 	      ktstr_vm_start(s->vm, err);
+	initramfs_destroy(&suffix);
 	if (ret) {
 		ktstr_vm_destroy(s->vm);
 		s->vm = NULL;
+		initramfs_cache_put(&s->initramfs);
 	}
 	return ret;
 }
@@ -312,23 +354,20 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 		.cmdline = cmdline,
 	};
 	u64 start = clock_ns();
-	struct initramfs ir;
 	int ret;
 
 	memset(s, 0, sizeof(*s));
 	snprintf(scheduler, sizeof(scheduler), "%s", cfg->scheduler ?: "EEVDF");
 	snprintf(s->scheduler, sizeof(s->scheduler), "%s", basename(scheduler));
 	ret = topology_parse(cfg->topology, &s->topo, err) ?:
-	      session_kernel(kernel, err) ?:
-	      session_initramfs(&ir, cfg, err);
+	      session_kernel(kernel, err);
 	if (ret)
 		goto not_booted;
 
 	snprintf(cmdline, sizeof(cmdline), "%s %s", cfg->cmdline ?: "", getenv(ENV_CMDLINE) ?: "");
 	vm_cfg.topo = s->topo;
 	vm_cfg.kernel = kernel;
-	ret = boot(s, &vm_cfg, &ir, err);
-	initramfs_destroy(&ir);
+	ret = boot(s, cfg, &vm_cfg, err);
 	if (ret)
 		goto not_booted;
 
@@ -369,4 +408,5 @@ void session_end(struct session *s)
 	control_destroy(&s->control);
 	ktstr_vm_destroy(s->vm);
 	s->vm = NULL;
+	initramfs_cache_put(&s->initramfs);
 }

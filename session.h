@@ -12,17 +12,28 @@
 
 #include "control.h"
 #include "errmsg.h"
-#include "initramfs.h"
+#include "initramfs_cache.h"
 #include "ktstr_vmm.h"
 #include "topology.h"
 
 #define SESSION_MAX_PROGRAMS	8
+#define SESSION_MAX_FILES	4
 
 /* Environment: what anybody may set to try their own */
 #define ENV_TOPOLOGY	"KTSTR_TOPOLOGY"
 #define ENV_SCHEDULER	"KTSTR_SCHEDULER"
 #define ENV_KERNEL	"KTSTR_KERNEL"
 #define ENV_CMDLINE	"KTSTR_CMDLINE"
+
+/**
+ * struct session_file - a file for the guest of one test
+ * @path: in the guest; NULL for none
+ * @text: what it contains
+ */
+struct session_file {
+	const char *path;
+	const char *text;
+};
 
 /**
  * struct session_config - what a test needs
@@ -34,6 +45,8 @@
  * @scheduler: a BPF scheduler that is started before the test: the name of one
  *	that was built with the suite, or a path; NULL for the kernel's own
  * @programs: host programs to take along, searched in PATH, as /bin/NAME
+ * @files: this test's own, such as a scheduler's configuration: unlike programs
+ *	they are no part of what guests share
  * @cmdline: appended to the kernel command line, before $KTSTR_CMDLINE; or NULL
  * @boot_timeout_ns: how long the boot may take; 0 for what is long enough
  */
@@ -44,6 +57,7 @@ struct session_config {
 	u64 memory;
 	const char *scheduler;
 	const char *programs[SESSION_MAX_PROGRAMS];
+	struct session_file files[SESSION_MAX_FILES];
 	const char *cmdline;
 	u64 boot_timeout_ns;
 };
@@ -54,6 +68,7 @@ struct session_config {
  * @scheduler: name of the scheduler's program, or "EEVDF"
  * @control: the conversation with its agent
  * @vm: the VM
+ * @initramfs: what it shares with others
  * @ready_ns: time from session_start()'s beginning until the agent was ready
  */
 struct session {
@@ -61,6 +76,7 @@ struct session {
 	char scheduler[NAME_MAX + 1];
 	struct control control;
 	struct ktstr_vm *vm;
+	struct initramfs_segment initramfs;
 	u64 ready_ns;
 };
 
@@ -96,7 +112,7 @@ void session_end(struct session *s);
 void session_print(struct session *s, int ret, const struct errmsg *err);
 
 /**
- * session_initramfs() - what the guest of a test gets as its root
+ * session_initramfs() - what the guest of a test gets as its root: the base
  * @ir: initialised here; to be given to initramfs_destroy()
  * @cfg: see struct session_config
  * @err: what failed

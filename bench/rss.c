@@ -15,32 +15,65 @@
 
 #define MEMORY		((u64)SZ_128M)
 #define LIMIT_KIB	(5 * 1024)
+#define MAX_MAPPINGS	1000
 
-/*
- * In KiB, or 0. Guest RAM is the mapping of its size: what surrounds it is
- * reserved with other permissions, so that it is not merged with anything.
- */
-static unsigned long resident_kib(void)
+struct mapping {
+	unsigned long start;
+	unsigned long end;
+	unsigned long rss_kib;
+};
+
+static size_t read_mappings(struct mapping *mappings)
 {
-	unsigned long start, end, kib, sum = 0;
 	FILE *f = fopen("/proc/self/smaps", "re");
-	unsigned int guests = 0;
-	bool guest = false;
+	struct mapping m = {};
 	char line[4608];
+	size_t nr = 0;
 
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
-			guest = end - start == MEMORY;
-			guests += guest;
-		} else if (!guest && sscanf(line, "Rss: %lu kB", &kib) == 1) {
-			sum += kib;
-		}
+	while (f && nr < MAX_MAPPINGS && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &m.start, &m.end) == 2)
+			mappings[nr++] = m;
+		else if (nr)
+			sscanf(line, "Rss: %lu kB", &mappings[nr - 1].rss_kib);
 	}
 	if (f)
 		fclose(f);
+	return nr;
+}
+
+/* How many mappings from @m on, end to end, are as long as guest RAM; or 0 */
+static size_t guest_ram(const struct mapping *m, const struct mapping *end)
+{
+	const struct mapping *first = m;
+
+	for (; m < end && m->end - first->start <= MEMORY; m++) {
+		if (m > first && m->start != m[-1].end)
+			break;
+		if (m->end - first->start == MEMORY)
+			return m + 1 - first;
+	}
+	return 0;
+}
+
+/* In KiB, or 0. Guest RAM is in parts: the initramfs in it is a mapping of its own. */
+static unsigned long resident_kib(void)
+{
+	static struct mapping mappings[MAX_MAPPINGS];
+	const struct mapping *m, *end = mappings + read_mappings(mappings);
+	unsigned int guests = 0;
+	unsigned long sum = 0;
+
+	for (m = mappings; m < end;) {
+		size_t nr = guest_ram(m, end);
+
+		guests += !!nr;
+		if (!nr)
+			sum += m->rss_kib;
+		m += nr ?: 1;
+	}
 	if (guests == 1)
 		return sum;
-	fprintf(stderr, "# rss: %u mappings of the guest RAM's size in /proc/self/smaps\n", guests);
+	fprintf(stderr, "# rss: %u times the guest RAM's size in /proc/self/smaps\n", guests);
 	return 0;
 }
 

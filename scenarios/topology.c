@@ -24,6 +24,9 @@
 /* Highest APIC id that needs neither x2APIC nor the split irqchip */
 #define MAX_XAPIC_ID	254
 
+/* A file of this test's own, to see that the guest has it beside what it shares */
+#define ASKED		"/etc/ktstr/asked"
+
 #define RUN_TIMEOUT_NS	(60ULL * 1000 * 1000 * 1000)
 
 /* Enough that the kernel's own share of a node stays below 5 % */
@@ -149,6 +152,7 @@ KTSTR_ENV_VARIANT(topology)
 FIXTURE_SETUP(topology)
 {
 	static const char * const globs[] = {
+		ASKED,
 		SYS_CPU "/online",
 		SYS_CPU "/present",
 		SYS_CPU "/cpu*/topology/*",
@@ -176,6 +180,7 @@ FIXTURE_SETUP(topology)
 		.irqchip = variant->irqchip,
 		.scheduler = variant->scheduler,
 		.programs = { "lscpu", "numactl" },
+		.files = { { ASKED, variant->topology } },
 	};
 	struct topology topo;
 	char path[PATH_MAX];
@@ -945,9 +950,12 @@ TEST_F_TIMEOUT(topology, as_asked, KTSTR_TEST_TIMEOUT)
 	struct seen *seen = &self->seen;
 	const char *clock = control_text(&seen->sys,
 			"/sys/devices/system/clocksource/clocksource0/current_clocksource");
+	const char *asked = control_text(&seen->sys, ASKED);
 
 	ksft_print_msg("clocksource %s, %u CPUs online\n", clock ?: "?",
 		       seen->s.control.hello.nr_cpus);
+	ASSERT_NE(NULL, asked);
+	EXPECT_STREQ(variant->topology, asked);
 	expect_cpus(_metadata, seen);
 	expect_nodes(_metadata, seen);
 	expect_lscpu(_metadata, seen);

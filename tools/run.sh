@@ -191,6 +191,7 @@ needs()
 	hdr:gelf.h	libelf-dev	the kernel's objtool, libbpf
 	hdr:zlib.h	zlib1g-dev	libbpf
 	hdr:lz4.h	liblz4-dev	the guest's initramfs
+	hdr:xxhash.h	libxxhash-dev	tells whether that has changed
 	hdr:numa.h	libnuma-dev	the guest's memory, node by node
 	cmd:numactl	numactl		shows a guest's nodes from inside
 	cmd:lscpu	util-linux	shows a guest's CPUs from inside

@@ -583,7 +583,7 @@ static unsigned int try_mutations(struct __test_metadata *_metadata,
 	for (i = 0; i < 4000; i++) {
 		const struct boot_config cfg = {
 			.image = &self->image, .cmdline = "quiet",
-			.initramfs = file, .initramfs_size = len,
+			.initramfs = { .suffix = file, .suffix_size = len },
 		};
 
 		memcpy(copy, file, len);
@@ -634,7 +634,8 @@ TEST_F(image, zero_page)
 	static const char initramfs[5000] = "070701";
 	struct boot_config cfg = {
 		.image = &self->image, .cmdline = "console=ttyS0 quiet",
-		.initramfs = initramfs, .initramfs_size = sizeof(initramfs), .rsdp = MAP_ACPI,
+		.initramfs = { .suffix = initramfs, .suffix_size = sizeof(initramfs) },
+		.rsdp = MAP_ACPI,
 	};
 	const struct tiny_bzimage b = tiny_bzimage();
 	const u8 *zero_page = ram(&self->mem, 0x7000);
@@ -754,6 +755,92 @@ TEST_F(image, command_line_length)
 	EXPECT_EQ(0, boot_setup(&self->mem, &cfg, &self->err));
 }
 
+static void expect_initramfs(struct __test_metadata *_metadata, struct _test_data_image *self,
+			     const char *base, const char *suffix)
+{
+	const u8 *zero_page = ram(&self->mem, 0x7000);
+	u64 gpa = get(zero_page + 0x218, 4);
+
+	EXPECT_EQ(0, gpa % 4096);
+	EXPECT_EQ(RAM - 3 * 4096, gpa);
+	EXPECT_EQ(2 * 4096 + 5, get(zero_page + 0x21c, 4));
+	EXPECT_STREQ(base, ram(&self->mem, gpa));
+	EXPECT_STREQ("end", ram(&self->mem, gpa + 2 * 4096 - 4));
+	EXPECT_STREQ(suffix, ram(&self->mem, gpa + 2 * 4096));
+}
+
+/* The base's pages are the file's, until the guest writes to them. */
+TEST_F(image, initramfs_in_two_parts)
+{
+	struct boot_config cfg = {
+		.image = &self->image, .cmdline = "",
+		.initramfs = { .base_size = 2 * 4096, .suffix = "more", .suffix_size = 5 },
+	};
+	const struct tiny_elf e = tiny_elf();
+	char text[16] = {};
+	int fd;
+
+	fd = memfd_create("base", MFD_CLOEXEC);
+	ASSERT_LE(0, fd);
+	cfg.initramfs.base_fd = fd;
+	ASSERT_EQ(5, pwrite(fd, "first", 5, 0));
+	ASSERT_EQ(4, pwrite(fd, "end", 4, 2 * 4096 - 4));
+	ASSERT_EQ(0, load_file(self, &e, sizeof(e)));
+	ASSERT_EQ(0, boot_setup(&self->mem, &cfg, &self->err)) {
+		TH_LOG("%s", self->err.text);
+	}
+	expect_initramfs(_metadata, self, "first", "more");
+	/* A change shows that it is not a copy. */
+	ASSERT_EQ(1, pwrite(fd, "F", 1, 0));
+	expect_initramfs(_metadata, self, "First", "more");
+
+	*(char *)ram(&self->mem, RAM - 3 * 4096) = 'W';
+	expect_initramfs(_metadata, self, "Wirst", "more");
+	ASSERT_EQ(5, pread(fd, text, 5, 0));
+	EXPECT_STREQ("First", text);
+
+	/* Without a suffix it ends with the RAM. */
+	cfg.initramfs.suffix_size = 0;
+	ASSERT_EQ(0, boot_setup(&self->mem, &cfg, &self->err));
+	EXPECT_EQ(RAM - 2 * 4096, get((u8 *)ram(&self->mem, 0x7000) + 0x218, 4));
+	EXPECT_EQ(2 * 4096, get((u8 *)ram(&self->mem, 0x7000) + 0x21c, 4));
+	close(fd);
+}
+
+/* As with huge pages, into which no small one can be put */
+TEST_F(image, initramfs_that_cannot_be_mapped)
+{
+	struct boot_config cfg = {
+		.image = &self->image, .cmdline = "",
+		.initramfs = { .base_size = 2 * 4096, .suffix = "more", .suffix_size = 5 },
+	};
+	const struct tiny_elf e = tiny_elf();
+	int fd;
+
+	fd = memfd_create("base", MFD_CLOEXEC);
+	ASSERT_LE(0, fd);
+	cfg.initramfs.base_fd = fd;
+	ASSERT_EQ(5, pwrite(fd, "first", 5, 0));
+	ASSERT_EQ(4, pwrite(fd, "end", 4, 2 * 4096 - 4));
+	ASSERT_EQ(0, load_file(self, &e, sizeof(e)));
+	/* There is reserved address space behind it. */
+	self->mem.regions[0].hva = (char *)self->mem.regions[0].hva + 64;
+	self->mem.regions[0].size -= 4096;
+	ASSERT_EQ(0, boot_setup(&self->mem, &cfg, &self->err)) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_STREQ("first", ram(&self->mem, RAM - 4 * 4096));
+	EXPECT_STREQ("end", ram(&self->mem, RAM - 2 * 4096 - 4));
+	EXPECT_STREQ("more", ram(&self->mem, RAM - 2 * 4096));
+	ASSERT_EQ(1, pwrite(fd, "F", 1, 0));
+	EXPECT_STREQ("first", ram(&self->mem, RAM - 4 * 4096));
+
+	ASSERT_EQ(0, ftruncate(fd, 4096));
+	EXPECT_EQ(-ENODATA, boot_setup(&self->mem, &cfg, &self->err));
+	EXPECT_NE(NULL, strstr(self->err.text, "reading the initramfs: ENODATA"));
+	close(fd);
+}
+
 TEST_F(image, initramfs_does_not_fit)
 {
 	const size_t size = 11 * MIB;
@@ -763,29 +850,32 @@ TEST_F(image, initramfs_does_not_fit)
 	char *initramfs = calloc(1, 2 * size);
 
 	ASSERT_NE(NULL, initramfs);
-	cfg.initramfs = initramfs;
-	cfg.initramfs_size = size;
+	cfg.initramfs.suffix = initramfs;
+	cfg.initramfs.suffix_size = size;
 	ASSERT_EQ(0, load_file(self, &b, sizeof(b)));	/* ends at 20 MiB of 32 */
 	EXPECT_EQ(0, boot_setup(&self->mem, &cfg, &self->err));
 	EXPECT_EQ(RAM - size, get(zero_page + 0x218, 4));
 
 	/* A page between the kernel and its initramfs, and not a byte less */
-	cfg.initramfs_size = 12 * MIB - 4096;
+	cfg.initramfs.suffix_size = 12 * MIB - 4096;
 	EXPECT_EQ(0, boot_setup(&self->mem, &cfg, &self->err));
 	EXPECT_LE(20 * MIB, get(zero_page + 0x218, 4));
-	cfg.initramfs_size++;
+	cfg.initramfs.suffix_size++;
 	EXPECT_EQ(-ENOMEM, boot_setup(&self->mem, &cfg, &self->err));
 	EXPECT_EQ(ERRMSG_INPUT, self->err.kind);
 	EXPECT_NE(NULL, strstr(self->err.text, "12288 KiB of the first node's 32 MiB are free"))
 		TH_LOG("%s", self->err.text);
 	EXPECT_NE(NULL, strstr(self->err.text, "34 MiB would be enough"))
 		TH_LOG("%s", self->err.text);
-	cfg.initramfs_size = -1ULL;
+	cfg.initramfs.suffix_size = -1ULL;
 	EXPECT_EQ(-ENOMEM, boot_setup(&self->mem, &cfg, &self->err));
+	cfg.initramfs.base_size = 4096;
+	EXPECT_EQ(-ENOMEM, boot_setup(&self->mem, &cfg, &self->err));
+	cfg.initramfs.base_size = 0;
 
 	numa_mem_unmap(&self->mem);
 	map_ram(_metadata, &self->mem, 1, 34 * MIB);
-	cfg.initramfs_size = 12 * MIB - 4095;
+	cfg.initramfs.suffix_size = 12 * MIB - 4095;
 	ASSERT_EQ(0, load_file(self, &b, sizeof(b)));
 	EXPECT_EQ(0, boot_setup(&self->mem, &cfg, &self->err));
 	free(initramfs);
@@ -796,7 +886,7 @@ TEST_F(image, initramfs_below_the_kernels_limit)
 {
 	struct boot_config cfg = {
 		.image = &self->image, .cmdline = "",
-		.initramfs = "x", .initramfs_size = 1,
+		.initramfs = { .suffix = "x", .suffix_size = 1 },
 	};
 	struct tiny_bzimage b = tiny_bzimage();
 	const u8 *zero_page = ram(&self->mem, 0x7000);
