@@ -49,21 +49,30 @@ static inline double bench_median(double *values, unsigned int nr)
 }
 
 /**
- * bench_report() - the line about one measurement
+ * bench_line() - the line about one measurement
  * @name: of the measurement
- * @size: appended to @name
  * @value: ours
  * @unit: of @value
  * @peer: what it is compared with, in the same unit
  * @vs: name of that
  * @target: the ratio of @value to @peer that is wanted, at most
  */
+static inline void bench_line(const char *name, double value, const char *unit,
+			      double peer, const char *vs, double target)
+{
+	printf("bench: %s %.2f %s ratio=%.3f vs=%s target=%.2f\n", name, value, unit,
+	       value / peer, vs, target);
+	fflush(stdout);
+}
+
+/* The same for one that is made in several sizes: the name is "@name-@size". */
 static inline void bench_report(const char *name, unsigned int size, double value,
 				const char *unit, double peer, const char *vs, double target)
 {
-	printf("bench: %s-%u %.2f %s ratio=%.3f vs=%s target=%.2f\n", name, size, value, unit,
-	       value / peer, vs, target);
-	fflush(stdout);
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s-%u", name, size);
+	bench_line(text, value, unit, peer, vs, target);
 }
 
 /**

@@ -9,14 +9,15 @@
 set -u -o pipefail
 : "${KTSTR_PROGRAMS:?is set by make bench}"
 
-names=(setup-1 setup-8 setup-64 setup-252 rss-1 boot-1 boot-8 boot-32)
+names=(setup-1 setup-8 setup-64 setup-252 initramfs-handoff vm-second pss-shared rss-1 boot-1 boot-8
+       boot-32)
 json=${KTSTR_RESULTS:-$KTSTR_PROGRAMS}/bench.json
 log=${json%.json}.log
 limit=3600	# seconds for a program, whose runs have their own limits
 status=0
 
 : >"$log" || exit
-for program in setup rss boot; do
+for program in setup initramfs rss boot; do
 	timeout "$limit" "$KTSTR_PROGRAMS/bench_$program" | tee -a "$log" || status=1
 done
 
