@@ -21,6 +21,7 @@ SCENARIOS := $(patsubst scenarios/%.c,%,$(wildcard scenarios/topology.c) \
 	       $(filter-out scenarios/topology.c,$(wildcard scenarios/*.c)))
 UNITS := $(patsubst unit/%_test.c,unit_%,$(wildcard unit/*_test.c))
 BENCHES := $(patsubst bench/%.c,bench_%,$(wildcard bench/*.c))
+PAYLOADS := $(patsubst payload/%.c,payload_%,$(wildcard payload/*.c))
 
 # What the schedulers are compiled against: the kernel that will run them.
 VMLINUX_BTF ?= $(abspath $(firstword $(wildcard $(if $(O),$(O)/vmlinux) \
@@ -49,7 +50,7 @@ endif
 TEST_GEN_PROGS := $(SCENARIOS) $(UNITS)
 TEST_GEN_PROGS_EXTENDED := $(BENCHES)
 TEST_GEN_FILES := ktstr_agent ktstr_host_init ktstr_emulated emulated-host.sh \
-		  $(if $(NO_SCX),,scx_simple)
+		  $(PAYLOADS) $(if $(NO_SCX),,scx_simple)
 endif
 
 # SAN=1: the same with ASan and UBSan, beside the normal build.
@@ -117,6 +118,32 @@ $(OUTPUT)/ktstr_agent $(OUTPUT)/ktstr_host_init:
 	$(call msg,LINK,static,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -s $^ -o $@
 
+# Bare payloads are loaded as kernels are, and built much like them: no libraries,
+# no registers but integer ones, no help from the compiler that needs either.
+PAYLOAD_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
+		  -Wno-main -ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
+		  -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+		  -m64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+		  -I. -Ipayload -I$(TOOLS)/include $(KHDR_INCLUDES) \
+		  -isystem $(TOOLS)/include/uapi -isystem $(TOOLS)/arch/x86/include/uapi
+PAYLOAD_LIB := $(patsubst payload/%,$(OBJ)/payload/%.o, \
+		 $(basename $(wildcard payload/lib/*.c payload/lib/*.S)))
+
+$(PAYLOADS:%=$(OUTPUT)/%): $(OUTPUT)/payload_%: $(OBJ)/payload/%.o $(PAYLOAD_LIB) \
+			   payload/payload.lds
+	$(call msg,LINK,payload,$@)
+	$(Q)$(CC) $(PAYLOAD_CFLAGS) -nostdlib -static -Wl,--build-id=none \
+		-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+		-T payload/payload.lds $(filter %.o,$^) -o $@
+
+$(OBJ)/payload/%.o: payload/%.c $(OBJ)/.flags | $(OBJ)/.checked
+	$(call msg,CC,payload,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(PAYLOAD_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OBJ)/payload/%.o: payload/%.S $(OBJ)/.flags | $(OBJ)/.checked
+	$(call msg,AS,payload,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(PAYLOAD_CFLAGS) -MMD -MP -c $< -o $@
+
 $(OUTPUT)/%.sh: tools/%.sh
 	$(call msg,COPY,,$@)
 	$(Q)install -D -m 755 $< $@
@@ -134,7 +161,7 @@ $(OBJ)/%.o: %.c $(OBJ)/.flags | $(OBJ)/.checked $(LIBBPF)
 	$(call msg,CC,,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(SAN_FLAGS) -MMD -MP -c $< -o $@
 
--include $(wildcard $(addprefix $(OBJ)/,*.d */*.d static/*.d static/*/*.d))
+-include $(wildcard $(addprefix $(OBJ)/,*.d */*.d */*/*.d static/*/*.d))
 
 # The tree's own makefiles must not take our command line's variables for theirs.
 MAKEOVERRIDES =
@@ -161,7 +188,7 @@ no_scx:
 endif
 
 # Files whose time stamp says when their one line last changed.
-$(OBJ)/.flags: LINE = $(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS)
+$(OBJ)/.flags: LINE = $(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS) $(PAYLOAD_CFLAGS)
 $(OBJ)/.sources: LINE = $(LIB_OBJS)
 $(OBJ)/.flags $(OBJ)/.sources: FORCE
 	@mkdir -p $(@D)

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What payloads and their test say to each other through the console's port:
+ * from the payload, reports, each of them a struct report and its entries; to
+ * the payload, what the program at hand takes. All of it is plain data of fixed
+ * size. The test trusts none of it.
+ */
+#ifndef KTSTR_PAYLOAD_REPORT_H
+#define KTSTR_PAYLOAD_REPORT_H
+
+#include <linux/types.h>
+
+#define REPORT_MAGIC	0x6b747072
+#define REPORT_MAX_CPUS	1024
+
+enum report_kind {
+	REPORT_CPUS = 1,	/* struct cpu_report, in the order of their start */
+	REPORT_TABLES,		/* struct table_report, in the order of the XSDT */
+	REPORT_MACHINE,		/* struct machine_report, one */
+	REPORT_MADT,		/* struct madt_report: CPUs, in the MADT's order */
+	REPORT_SRAT_CPUS,	/* struct srat_cpu_report, in the SRAT's order */
+	REPORT_SRAT_MEMORY,	/* struct srat_memory_report, the same */
+	REPORT_SLIT,		/* bytes, localities squared */
+};
+
+/**
+ * struct report - what precedes every report
+ * @magic: REPORT_MAGIC
+ * @kind: see enum report_kind
+ * @count: entries that follow
+ * @size: of each of them, in bytes
+ */
+struct report {
+	u32 magic;
+	u32 kind;
+	u32 count;
+	u32 size;
+};
+
+/* -- cpus ---------------------------------------------------------------------- */
+
+struct report_leaf {
+	u32 eax;
+	u32 ebx;
+	u32 ecx;
+	u32 edx;
+};
+
+/* The CPUID leaves that tell the topology: function, subleaf */
+#define REPORT_LEAVES {								\
+	{ 0, 0 }, { 1, 0 },							\
+	{ 4, 0 }, { 4, 1 }, { 4, 2 }, { 4, 3 }, { 4, 4 },			\
+	{ 0xb, 0 }, { 0xb, 1 }, { 0xb, 2 },					\
+	{ 0x1f, 0 }, { 0x1f, 1 }, { 0x1f, 2 }, { 0x1f, 3 },			\
+	{ 0x40000000, 0 }, { 0x40000001, 0 },					\
+	{ 0x80000000, 0 }, { 0x80000001, 0 }, { 0x80000008, 0 },		\
+	{ 0x8000001d, 0 }, { 0x8000001d, 1 }, { 0x8000001d, 2 },		\
+	{ 0x8000001d, 3 }, { 0x8000001d, 4 }, { 0x8000001e, 0 },		\
+}
+
+#define REPORT_NR_LEAVES	25
+
+/**
+ * struct cpu_report - what a CPU says of itself
+ * @apic_id: from the local APIC's ID register, in the mode that it is in
+ * @apic_base: IA32_APIC_BASE as it was when the CPU started
+ * @apic_version: the local APIC's version register
+ * @leaves: see REPORT_LEAVES
+ */
+struct cpu_report {
+	u32 apic_id;
+	u32 apic_base;
+	u32 apic_version;
+	struct report_leaf leaves[REPORT_NR_LEAVES];
+};
+
+/* -- tables -------------------------------------------------------------------- */
+
+/**
+ * struct table_report - an ACPI table that the XSDT refers to
+ * @signature: four characters
+ * @length: in bytes, from its header
+ * @revision: from its header
+ * @sum: of its bytes, modulo 256
+ */
+struct table_report {
+	char signature[4];
+	u32 length;
+	u8 revision;
+	u8 sum;
+	u16 reserved;
+};
+
+/**
+ * struct machine_report - what is said once
+ * @rsdp: guest physical address, from the zero page
+ * @rsdp_sums: bits 7:0 the sum of its first 20 bytes, 15:8 of all of it
+ * @dsdt_sum: sum of the DSDT's bytes, modulo 256; its address is in the FADT
+ * @lapic: address of the local APICs
+ * @ioapics: how many the MADT has
+ * @ioapic: address of the last one
+ * @gsi_base: its first interrupt
+ * @overrides: interrupt source overrides in the MADT
+ * @madt_unknown: entries in the MADT of any other type but CPUs
+ * @srat_unknown: entries in the SRAT that are neither CPUs nor memory
+ * @localities: of the SLIT
+ * @fadt_flags: Flags
+ * @fadt_boot_arch: IAPC_BOOT_ARCH
+ */
+struct machine_report {
+	u64 rsdp;
+	u64 localities;
+	u32 rsdp_sums;
+	u32 dsdt_sum;
+	u32 lapic;
+	u32 ioapics;
+	u32 ioapic;
+	u32 gsi_base;
+	u32 overrides;
+	u32 madt_unknown;
+	u32 srat_unknown;
+	u32 fadt_flags;
+	u32 fadt_boot_arch;
+	u32 reserved;
+};
+
+/* @x2apic: by an entry of that kind */
+struct madt_report {
+	u32 uid;
+	u32 apic_id;
+	u32 flags;
+	u32 x2apic;
+};
+
+struct srat_cpu_report {
+	u32 apic_id;
+	u32 node;
+	u32 flags;
+	u32 x2apic;
+};
+
+struct srat_memory_report {
+	u64 base;
+	u64 size;
+	u32 node;
+	u32 flags;
+};
+
+#endif /* KTSTR_PAYLOAD_REPORT_H */
