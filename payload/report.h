@@ -21,6 +21,9 @@ enum report_kind {
 	REPORT_SRAT_CPUS,	/* struct srat_cpu_report, in the SRAT's order */
 	REPORT_SRAT_MEMORY,	/* struct srat_memory_report, the same */
 	REPORT_SLIT,		/* bytes, localities squared */
+	REPORT_APICS,		/* struct apic_report, in the order of their start */
+	REPORT_IRQ,		/* struct irq_reply, one */
+	REPORT_COUNTS,		/* u32, interrupts by CPU, as in REPORT_APICS */
 };
 
 /**
@@ -144,6 +147,79 @@ struct srat_memory_report {
 	u64 size;
 	u32 node;
 	u32 flags;
+};
+
+/* -- irqs ---------------------------------------------------------------------- */
+
+/**
+ * struct apic_report - how interrupts reach a CPU
+ * @apic_id: its local APIC's id
+ * @ldr: its logical destination register
+ */
+struct apic_report {
+	u32 apic_id;
+	u32 ldr;
+};
+
+/**
+ * enum irq_source - where interrupts come from
+ * @IRQ_UART: GSI 4, by the UART's "transmitter is empty"
+ * @IRQ_IPI: the first CPU's interrupt command register
+ * @IRQ_RELAY: an IPI from the first CPU to the second, from that to the third,
+ *	and so on until it is back
+ * @IRQ_TIMER: the first CPU's local APIC timer, for which it halts
+ * @IRQ_END: none; the payload powers off
+ */
+enum irq_source {
+	IRQ_UART = 1,
+	IRQ_IPI,
+	IRQ_RELAY,
+	IRQ_TIMER,
+	IRQ_END,
+};
+
+/**
+ * struct irq_request - interrupts to send
+ * @source: see enum irq_source
+ * @times: how often
+ * @expected: how many interrupts each time makes, which are waited for; then some
+ *	more time is given to those that should not come
+ * @low: IRQ_UART: the redirection entry's lower half; IRQ_IPI: the same of the
+ *	ICR; IRQ_TIMER: the LVT's mode, bits 18:17
+ * @dest: IRQ_UART, IRQ_IPI: the destination, up to 32 bits
+ */
+struct irq_request {
+	u32 source;
+	u32 times;
+	u32 expected;
+	u32 low;
+	u32 dest;
+};
+
+/* The reply's @low if the timer does not have the mode */
+#define IRQ_NO_TIMER	0xffffffff
+
+/* The vector that IRQ_UART and IRQ_IPI are to have */
+#define IRQ_VECTOR	0x41
+
+/**
+ * struct irq_reply - what came of it, followed by REPORT_COUNTS
+ * @low: the entry's lower half as it was read in the handler (IRQ_UART)
+ * @in_service: whether the local APIC had the interrupt in service there
+ * @level: whether the local APIC took it for a level
+ * @nmis: how many were non-maskable; they are counted with the others, too
+ * @after: the same as @low, at the end
+ * @high: its upper half, at the end
+ * @version: the IOAPIC's version register
+ */
+struct irq_reply {
+	u32 low;
+	u32 in_service;
+	u32 level;
+	u32 nmis;
+	u32 after;
+	u32 high;
+	u32 version;
 };
 
 #endif /* KTSTR_PAYLOAD_REPORT_H */

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sends the interrupts that it is asked for, and counts where they arrive. */
+#include <linux/serial_reg.h>
+
+#include "memory_map.h"
+#include "payload.h"
+
+#define VECTOR_RELAY		0x42
+#define VECTOR_TIMER		0x43
+#define GSI_UART		PORT_COM1_GSI
+
+/* SDM vol. 3A, 11.5.4: LVT modes in bits 18:17 */
+#define TIMER_PERIODIC		0x20000
+#define TIMER_DEADLINE		0x40000
+#define TIMER_MASKED		0x10000
+#define DIVIDE_BY_1		0xb
+#define MSR_TSC_DEADLINE	0x6e0
+#define TIMER_TICKS		100000	/* of a GHz or so */
+
+/* How often to look at a CPU before it is given up: ten seconds where that is slow */
+#define PATIENCE		2000000
+
+static u32 counts[MAX_CPUS];
+static struct irq_reply reply;
+
+static void count(void)
+{
+	atomic_inc(&counts[this_cpu()]);
+}
+
+static void device_interrupt(void)
+{
+	reply.low = ioapic_read(IOAPIC_REG_REDIR(GSI_UART));
+	reply.in_service = apic_read(APIC_ISR(IRQ_VECTOR)) >> IRQ_VECTOR % 32 & 1;
+	reply.level = apic_read(APIC_TMR(IRQ_VECTOR)) >> IRQ_VECTOR % 32 & 1;
+	count();
+	apic_eoi();
+}
+
+/* It needs no EOI. */
+static void nmi(void)
+{
+	atomic_inc(&reply.nmis);
+	count();
+}
+
+static void relay_interrupt(void)
+{
+	unsigned int cpu = this_cpu();
+
+	apic_eoi();
+	count();
+	if (cpu)
+		apic_send(cpus[(cpu + 1) % nr_cpus].apic_id, ICR_FIXED | VECTOR_RELAY);
+}
+
+static void timer_interrupt(void)
+{
+	count();
+	apic_eoi();
+}
+
+/* CPUs wait for interrupts after this. */
+void payload_cpu(unsigned int cpu)
+{
+	(void)cpu;
+}
+
+static u32 received(void)
+{
+	u32 sum = 0;
+	u32 i;
+
+	for (i = 0; i < nr_cpus; i++)
+		sum += READ_ONCE(counts[i]);
+	return sum;
+}
+
+/* The first CPU looks on, and lets its own interrupts in. */
+static void wait_until_received(u32 wanted)
+{
+	u32 i;
+
+	asm volatile("sti" : : : "memory");
+	for (i = 0; i < PATIENCE / nr_cpus && received() < wanted; i++)
+		cpu_relax();
+	asm volatile("cli" : : : "memory");
+}
+
+static void let_in_what_should_not_come(void)
+{
+	asm volatile("sti" : : : "memory");
+	delay();
+	asm volatile("cli" : : : "memory");
+}
+
+/* "Transmitter is empty" off and on again makes an edge. */
+static void pulse_uart(void)
+{
+	out8(PORT_COM1 + UART_MCR, UART_MCR_OUT2);
+	out8(PORT_COM1 + UART_IER, 0);
+	out8(PORT_COM1 + UART_IER, UART_IER_THRI);
+}
+
+static void serve_uart(const struct irq_request *r)
+{
+	u32 i;
+
+	ioapic_write(IOAPIC_REG_REDIR(GSI_UART) + 1, ioapic_dest(r->dest));
+	ioapic_write(IOAPIC_REG_REDIR(GSI_UART), r->low);
+	for (i = 1; i <= r->times; i++) {
+		pulse_uart();
+		wait_until_received(i * r->expected);
+	}
+	/* What was sent while the pin was masked must not come afterwards. */
+	let_in_what_should_not_come();
+	reply.after = ioapic_read(IOAPIC_REG_REDIR(GSI_UART));
+	reply.high = ioapic_read(IOAPIC_REG_REDIR(GSI_UART) + 1);
+	reply.version = ioapic_read(IOAPIC_REG_VERSION);
+	ioapic_write(IOAPIC_REG_REDIR(GSI_UART), IOAPIC_MASKED);
+	out8(PORT_COM1 + UART_IER, 0);
+}
+
+static void serve_ipi(const struct irq_request *r)
+{
+	u32 i;
+
+	for (i = 1; i <= r->times; i++) {
+		apic_send(r->dest, r->low);
+		wait_until_received(i * r->expected);
+	}
+	let_in_what_should_not_come();
+}
+
+static void serve_relay(const struct irq_request *r)
+{
+	u32 i;
+
+	for (i = 1; i <= r->times; i++) {
+		apic_send(cpus[1 % nr_cpus].apic_id, ICR_FIXED | VECTOR_RELAY);
+		wait_until_received(i * r->expected);
+	}
+}
+
+static void arm_timer(u32 mode)
+{
+	if (mode == TIMER_DEADLINE)
+		wrmsr(MSR_TSC_DEADLINE, rdtsc() + TIMER_TICKS);
+	else
+		apic_write(APIC_TIMER_INITIAL, TIMER_TICKS);
+}
+
+static bool has_deadline(void)
+{
+	struct report_leaf leaf;
+
+	cpuid(1, 0, &leaf);
+	return leaf.ecx & 1 << 24;
+}
+
+/* Nothing but the timer ends the halt. */
+static void serve_timer(const struct irq_request *r)
+{
+	u32 i;
+
+	if (r->low == TIMER_DEADLINE && !has_deadline()) {
+		reply.low = IRQ_NO_TIMER;
+		return;
+	}
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
+	apic_write(APIC_LVT_TIMER, r->low | VECTOR_TIMER);
+	for (i = 1; i <= r->times; i++) {
+		if (i == 1 || r->low != TIMER_PERIODIC)
+			arm_timer(r->low);
+		while (READ_ONCE(counts[0]) < i)
+			wait_for_interrupt();
+	}
+	apic_write(APIC_LVT_TIMER, TIMER_MASKED | VECTOR_TIMER);
+	apic_write(APIC_TIMER_INITIAL, 0);
+}
+
+static void serve(const struct irq_request *r)
+{
+	memset(counts, 0, sizeof(counts[0]) * nr_cpus);
+	memset(&reply, 0, sizeof(reply));
+	switch (r->source) {
+	case IRQ_UART:
+		serve_uart(r);
+		break;
+	case IRQ_IPI:
+		serve_ipi(r);
+		break;
+	case IRQ_RELAY:
+		serve_relay(r);
+		break;
+	case IRQ_TIMER:
+		serve_timer(r);
+		break;
+	default:
+		power_off();
+	}
+	report(REPORT_IRQ, &reply, 1, sizeof(reply));
+	report(REPORT_COUNTS, counts, nr_cpus, sizeof(counts[0]));
+}
+
+static struct apic_report apics[MAX_CPUS];
+
+void payload_main(void)
+{
+	struct irq_request request;
+	u32 i;
+
+	handlers[VECTOR_NMI] = nmi;
+	handlers[IRQ_VECTOR] = device_interrupt;
+	handlers[VECTOR_RELAY] = relay_interrupt;
+	handlers[VECTOR_TIMER] = timer_interrupt;
+	start_cpus();
+	for (i = 0; i < nr_cpus; i++) {
+		apics[i].apic_id = cpus[i].apic_id;
+		apics[i].ldr = cpus[i].ldr;
+	}
+	report(REPORT_APICS, apics, nr_cpus, sizeof(apics[0]));
+	for (;;) {
+		console_receive(&request, sizeof(request));
+		serve(&request);
+	}
+}
