@@ -24,6 +24,8 @@ enum report_kind {
 	REPORT_APICS,		/* struct apic_report, in the order of their start */
 	REPORT_IRQ,		/* struct irq_reply, one */
 	REPORT_COUNTS,		/* u32, interrupts by CPU, as in REPORT_APICS */
+	REPORT_CONSOLE,		/* struct console_report, one */
+	REPORT_ECHO,		/* bytes, those that were sent combined with ECHO_XOR */
 };
 
 /**
@@ -220,6 +222,68 @@ struct irq_reply {
 	u32 after;
 	u32 high;
 	u32 version;
+};
+
+/* -- console ------------------------------------------------------------------- */
+
+/**
+ * enum console_action - what to do with the console
+ * @CONSOLE_ECHO: take @len bytes, send them back in @parts descriptors
+ * @CONSOLE_RESET: reset the device in the middle of things, then start it anew
+ * @CONSOLE_BREAK: make a buffer available that is not in RAM, then the same
+ * @CONSOLE_CLOSE: close the port, and open it again
+ * @CONSOLE_END: power off
+ */
+enum console_action {
+	CONSOLE_ECHO = 1,
+	CONSOLE_RESET,
+	CONSOLE_BREAK,
+	CONSOLE_CLOSE,
+	CONSOLE_END,
+};
+
+/* @features: to accept, of those that are offered, from the next start on */
+struct console_request {
+	u32 action;
+	u32 len;
+	u32 parts;
+	u32 reserved;
+	u64 features;
+};
+
+#define CONSOLE_MAX_LEN	(128 * 1024)
+#define ECHO_XOR	0x5a
+#define CONSOLE_QUEUES	4
+
+/**
+ * struct console_report - registers of the device
+ * @offered: its features
+ * @accepted: those that are in use now
+ * @magic: MagicValue
+ * @version: Version
+ * @device: DeviceID
+ * @queue_max: QueueSizeMax of each queue, and of the one that does not exist
+ * @dirty_status: Status before the reset that was asked for
+ * @dirty_interrupts: InterruptStatus at the same time
+ * @reset_status: Status right after it
+ * @reset_interrupts: InterruptStatus right after it
+ * @reset_ready: QueueReady of all queues right after it, added up
+ * @irqs: interrupts taken
+ */
+struct console_report {
+	u64 offered;
+	u64 accepted;
+	u32 magic;
+	u32 version;
+	u32 device;
+	u32 queue_max[CONSOLE_QUEUES + 1];
+	u32 dirty_status;
+	u32 dirty_interrupts;
+	u32 reset_status;
+	u32 reset_interrupts;
+	u32 reset_ready;
+	u32 irqs;
+	u32 reserved;
 };
 
 #endif /* KTSTR_PAYLOAD_REPORT_H */

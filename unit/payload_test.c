@@ -976,4 +976,185 @@ TEST_F_TIMEOUT(many_cpus, irqs, TEST_TIMEOUT)
 	test_timer(_metadata, &self->irqs);
 }
 
+/* -- the console's virtqueues ---------------------------------------------------- */
+
+#define BASE_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_CONSOLE_F_MULTIPORT))
+#define INDIRECT	BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC)
+#define EVENT_IDX	BIT_ULL(VIRTIO_RING_F_EVENT_IDX)
+#define DRIVER_STATUS	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
+			 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
+
+FIXTURE(console) {
+	struct machine m;
+	struct console_report state;
+	u8 sent[CONSOLE_MAX_LEN];
+	u8 received[CONSOLE_MAX_LEN];
+};
+
+FIXTURE_VARIANT(console) {
+	u64 features;
+	bool irqs;
+	enum ktstr_irqchip irqchip;
+	const char *cmdline;	/* the payload's way to have the same */
+};
+
+FIXTURE_VARIANT_ADD(console, polled) { 0, false, KTSTR_IRQCHIP_AUTO, "features=100000002" };
+FIXTURE_VARIANT_ADD(console, irqs) { 0, true, KTSTR_IRQCHIP_AUTO, "features=100000002 irqs=1" };
+FIXTURE_VARIANT_ADD(console, irqs_split) {
+	0, true, KTSTR_IRQCHIP_SPLIT, "features=100000002 irqs=1"
+};
+
+FIXTURE_VARIANT_ADD(console, indirect) {
+	INDIRECT, false, KTSTR_IRQCHIP_AUTO, "features=110000002"
+};
+
+FIXTURE_VARIANT_ADD(console, event_idx) {
+	EVENT_IDX, true, KTSTR_IRQCHIP_AUTO, "features=120000002 irqs=1"
+};
+
+FIXTURE_VARIANT_ADD(console, all) {
+	INDIRECT | EVENT_IDX, true, KTSTR_IRQCHIP_AUTO, "features=130000002 irqs=1"
+};
+
+FIXTURE_VARIANT_ADD(console, all_split) {
+	INDIRECT | EVENT_IDX, true, KTSTR_IRQCHIP_SPLIT, "features=130000002 irqs=1 xapic=1"
+};
+
+static void receive_state(struct __test_metadata *_metadata, struct _test_data_console *self)
+{
+	ASSERT_EQ(1, receive_report(_metadata, &self->m, REPORT_CONSOLE, &self->state,
+				    sizeof(self->state), sizeof(self->state)));
+}
+
+FIXTURE_SETUP(console)
+{
+	struct machine *m = &self->m;
+
+	if (!setup(_metadata, m, "1n1l1c1t"))
+		return;
+	m->cfg.irqchip = variant->irqchip;
+	if (start(_metadata, m, "payload_console", variant->cmdline))
+		receive_state(_metadata, self);
+}
+
+FIXTURE_TEARDOWN(console)
+{
+	end(&self->m);
+}
+
+static void request(struct __test_metadata *_metadata, struct _test_data_console *self,
+		    const struct console_request *r)
+{
+	ASSERT_EQ(0, ktstr_vm_send(self->m.vm, r, sizeof(*r)));
+}
+
+/* Bytes there and back again, in so many descriptors */
+static void echo(struct __test_metadata *_metadata, struct _test_data_console *self, u32 len,
+		 u32 parts)
+{
+	u32 i;
+
+	request(_metadata, self, &(struct console_request) {
+		.action = CONSOLE_ECHO, .len = len, .parts = parts,
+	});
+	for (i = 0; i < len; i++)
+		self->sent[i] = i * 7 + i / 251 + parts;
+	ASSERT_EQ(0, ktstr_vm_send(self->m.vm, self->sent, len));
+	ASSERT_EQ(len, receive_report(_metadata, &self->m, REPORT_ECHO, self->received, 1,
+				      sizeof(self->received)));
+	for (i = 0; i < len; i++)
+		ASSERT_EQ(self->sent[i] ^ ECHO_XOR, self->received[i]) {
+			TH_LOG("byte %u of %u, %u parts", i, len, parts);
+		}
+}
+
+/* 4.2.2 and 5.3: what the device is, before and after the driver has it */
+TEST_F_TIMEOUT(console, registers, TEST_TIMEOUT)
+{
+	const struct console_report *r = &self->state;
+	unsigned int i;
+
+	EXPECT_EQ(0x74726976, r->magic);
+	EXPECT_EQ(2, r->version);
+	EXPECT_EQ(VIRTIO_ID_CONSOLE, r->device);
+	EXPECT_EQ(BASE_FEATURES | INDIRECT | EVENT_IDX, r->offered);
+	EXPECT_EQ(BASE_FEATURES | variant->features, r->accepted);
+	for (i = 0; i < CONSOLE_QUEUES; i++)
+		EXPECT_LE(16, r->queue_max[i]);
+	EXPECT_EQ(0, r->queue_max[i]);
+	request(_metadata, self, &(struct console_request) { .action = CONSOLE_END });
+	wait_for(_metadata, &self->m, KTSTR_VM_POWEROFF);
+}
+
+/* Less than a buffer, just one, more than one, and more than the rings hold */
+TEST_F_TIMEOUT(console, echo, TEST_TIMEOUT)
+{
+	static const u32 lens[] = { 1, 31, 511, 70003, 512, 513, 4096, 16 * 512 + 1 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(lens); i++)
+		echo(_metadata, self, lens[i], min(lens[i], 1 + 5 * i % 16));
+	/* The indexes of the rings go once around their 16 entries, and on. */
+	for (i = 0; i < 40; i++)
+		echo(_metadata, self, 16 + i, 1 + i % 16);
+}
+
+TEST_F_TIMEOUT(console, reset, TEST_TIMEOUT)
+{
+	const u64 features[] = { BASE_FEATURES, BASE_FEATURES | variant->features };
+	const struct console_report *r = &self->state;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(features); i++) {
+		request(_metadata, self, &(struct console_request) {
+			.action = CONSOLE_RESET, .features = features[i],
+		});
+		receive_state(_metadata, self);
+		EXPECT_EQ(DRIVER_STATUS, r->dirty_status);
+		EXPECT_EQ(0, r->reset_status);
+		EXPECT_EQ(0, r->reset_interrupts);
+		EXPECT_EQ(0, r->reset_ready);
+		EXPECT_EQ(features[i], r->accepted);
+		echo(_metadata, self, 1000, 3);
+	}
+}
+
+/* 2.1.2: a device that was given nonsense says so, and is as new after a reset. */
+TEST_F_TIMEOUT(console, broken_ring, TEST_TIMEOUT)
+{
+	const struct console_report *r = &self->state;
+
+	request(_metadata, self, &(struct console_request) {
+		.action = CONSOLE_BREAK, .features = BASE_FEATURES | variant->features,
+	});
+	receive_state(_metadata, self);
+	EXPECT_EQ(DRIVER_STATUS | VIRTIO_CONFIG_S_NEEDS_RESET, r->dirty_status);
+	EXPECT_TRUE(r->dirty_interrupts & VIRTIO_MMIO_INT_CONFIG);
+	EXPECT_EQ(0, r->reset_status);
+	EXPECT_EQ(0, r->reset_interrupts);
+	EXPECT_EQ(0, r->reset_ready);
+	echo(_metadata, self, 1000, 3);
+}
+
+TEST_F_TIMEOUT(console, close_and_open, TEST_TIMEOUT)
+{
+	request(_metadata, self, &(struct console_request) { .action = CONSOLE_CLOSE });
+	receive_state(_metadata, self);
+	echo(_metadata, self, 1000, 1);
+}
+
+/* A payload that halts until the console interrupts is woken by what it is sent. */
+TEST_F_TIMEOUT(console, interrupts, TEST_TIMEOUT)
+{
+	unsigned int i;
+
+	/* It may not have come to that before the request is there. */
+	for (i = 0; i < (variant->irqs ? 50 : 5) && !self->state.irqs; i++) {
+		usleep(i * 1000);
+		request(_metadata, self, &(struct console_request) { .action = CONSOLE_CLOSE });
+		receive_state(_metadata, self);
+	}
+	EXPECT_EQ(variant->irqs, !!self->state.irqs);
+}
+
 TEST_HARNESS_MAIN
