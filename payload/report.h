@@ -286,4 +286,24 @@ struct console_report {
 	u32 reserved;
 };
 
+/* -- power --------------------------------------------------------------------- */
+
+/**
+ * enum power_way - how the machine is to end
+ * @POWER_FADT_SLEEP: power-off by the FADT's sleep register and the DSDT's \_S5
+ * @POWER_FADT_RESET: by the FADT's reset register
+ * @POWER_I8042: by the keyboard controller, which is waited for
+ * @POWER_CF9: by the chipset's register
+ * @POWER_TRIPLE_FAULT: by an exception without any handler
+ * @POWER_NONE: not at all: all CPUs halt, with interrupts disabled
+ */
+enum power_way {
+	POWER_FADT_SLEEP = 1,
+	POWER_FADT_RESET,
+	POWER_I8042,
+	POWER_CF9,
+	POWER_TRIPLE_FAULT,
+	POWER_NONE,
+};
+
 #endif /* KTSTR_PAYLOAD_REPORT_H */

@@ -1157,4 +1157,82 @@ TEST_F_TIMEOUT(console, interrupts, TEST_TIMEOUT)
 	EXPECT_EQ(variant->irqs, !!self->state.irqs);
 }
 
+/* -- power ----------------------------------------------------------------------- */
+
+FIXTURE(power) {
+	struct machine m;
+};
+
+FIXTURE_VARIANT(power) {
+	enum power_way way;
+	enum ktstr_vm_state state;
+};
+
+FIXTURE_VARIANT_ADD(power, fadt_sleep) { POWER_FADT_SLEEP, KTSTR_VM_POWEROFF };
+FIXTURE_VARIANT_ADD(power, fadt_reset) { POWER_FADT_RESET, KTSTR_VM_RESET };
+FIXTURE_VARIANT_ADD(power, i8042) { POWER_I8042, KTSTR_VM_RESET };
+FIXTURE_VARIANT_ADD(power, cf9) { POWER_CF9, KTSTR_VM_RESET };
+FIXTURE_VARIANT_ADD(power, triple_fault) { POWER_TRIPLE_FAULT, KTSTR_VM_TRIPLE_FAULT };
+
+FIXTURE_SETUP(power)
+{
+	setup(_metadata, &self->m, "1n2l3c1t");
+}
+
+FIXTURE_TEARDOWN(power)
+{
+	end(&self->m);
+}
+
+/* Any CPU can end the machine, on either irqchip, while others halt. */
+TEST_F_TIMEOUT(power, any_cpu, TEST_TIMEOUT)
+{
+	struct machine *m = &self->m;
+	const struct ktstr_vm_result *r;
+	char cmdline[64];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		const unsigned int cpu = i % 2 * 5;
+
+		m->cfg.irqchip = i / 2 ? KTSTR_IRQCHIP_SPLIT : KTSTR_IRQCHIP_AUTO;
+		snprintf(cmdline, sizeof(cmdline), "way=%x cpu=%x", variant->way, cpu);
+		if (!start(_metadata, m, "payload_power", cmdline))
+			return;
+		r = wait_for(_metadata, m, variant->state);
+		EXPECT_STREQ("up\n", r->console);
+		end(m);
+	}
+}
+
+/* A machine that does nothing more is stopped, and every CPU's registers are read. */
+TEST(halted)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	const struct ktstr_vm_result *r;
+	unsigned int cpu;
+	char cmdline[16];
+
+	ASSERT_NE(NULL, m);
+	if (!setup(_metadata, m, "1n2l3c1t"))
+		return;
+	snprintf(cmdline, sizeof(cmdline), "way=%x cpu=5", POWER_NONE);
+	if (!start(_metadata, m, "payload_power", cmdline))
+		return;
+	EXPECT_EQ(-ETIMEDOUT, ktstr_vm_wait(m->vm, 200 * NSEC_PER_MSEC));
+	ktstr_vm_stop(m->vm, KTSTR_VM_TIMEOUT, "it halts");
+	r = ktstr_vm_result(m->vm);
+	EXPECT_EQ(KTSTR_VM_TIMEOUT, r->state);
+	EXPECT_STREQ("it halts", r->reason);
+	ASSERT_EQ(6, r->nr_vcpus);
+	for (cpu = 0; cpu < r->nr_vcpus; cpu++) {
+		ASSERT_TRUE(r->vcpus[cpu].valid);
+		/* in 64-bit mode, in the payload */
+		EXPECT_TRUE(r->vcpus[cpu].sregs.cs.l);
+		EXPECT_LE(0xffffffff80100000, r->vcpus[cpu].regs.rip);
+	}
+	end(m);
+	free(m);
+}
+
 TEST_HARNESS_MAIN
