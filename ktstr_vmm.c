@@ -4,7 +4,6 @@
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "kvm_caps.h"
 #include "memory_map.h"
 #include "numa_mem.h"
+#include "parallel.h"
 #include "vcpu.h"
 
 #define KVM_DEVICE	"/dev/kvm"
@@ -69,6 +69,7 @@ struct ktstr_vm {
 	bool devices_created;
 	unsigned int nr_vcpus;
 	struct vcpu *vcpus;
+	int run_size;
 	struct kvm_cpuid2 *cpuid;
 	struct cpuid_config cpuid_cfg;
 	struct numa_mem mem;
@@ -322,45 +323,68 @@ static int set_msrs(const struct ktstr_vm *vm, const struct vcpu *vcpu, struct e
 	return 0;
 }
 
-static int create_vcpu(struct ktstr_vm *vm, unsigned int cpu, size_t run_size,
+static int create_vcpu(struct ktstr_vm *vm, unsigned int cpu, struct kvm_cpuid2 *cpuid,
 		       struct errmsg *err)
 {
 	struct vcpu *vcpu = &vm->vcpus[cpu];
 	int ret;
 
 	ret = vcpu_create(vcpu, vm->vm_fd, cpu, topology_apic_id(&vm->cfg.topo, cpu),
-			  run_size, err);
+			  vm->run_size, err);
 	if (ret)
 		return ret;
-	vm->nr_vcpus++;
 
-	cpuid_set_cpu(vm->cpuid, &vm->cpuid_cfg, cpu);
-	if (ioctl(vcpu->fd, KVM_SET_CPUID2, vm->cpuid))
+	cpuid_set_cpu(cpuid, &vm->cpuid_cfg, cpu);
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))
 		return errmsg_set(err, kvm_errno_kind(errno), errno,
 				  "KVM_SET_CPUID2 of CPU %u", cpu);
 	return set_msrs(vm, vcpu, err);
 }
 
+/* Each thread puts its CPUs' APIC ids into a table of its own. */
+static int create_vcpu_share(void *ctx, unsigned int first, unsigned int end,
+			     struct errmsg *err)
+{
+	struct ktstr_vm *vm = ctx;
+	size_t size = sizeof(*vm->cpuid) + vm->cpuid->nent * sizeof(vm->cpuid->entries[0]);
+	struct kvm_cpuid2 *cpuid = malloc(size);
+	unsigned int cpu;
+	int ret = 0;
+
+	if (!cpuid)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "copying CPUID entries");
+	memcpy(cpuid, vm->cpuid, size);
+	for (cpu = first; cpu < end && !ret; cpu++)
+		ret = create_vcpu(vm, cpu, cpuid, err);
+	free(cpuid);
+	return ret;
+}
+
+/*
+ * Of KVM_CREATE_VCPU a small part happens under the VM's lock, KVM_SET_CPUID2
+ * (the longest, where CPUID traps) under the vCPU's own. A thread costs about
+ * as much as a vCPU or two; with fewer than this, little is won.
+ */
+static const struct parallel_work vcpu_work = {
+	.share = create_vcpu_share,
+	.min_share = 32,
+};
+
 static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 {
 	unsigned int nr = topology_cpus(&vm->cfg.topo);
-	int run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	unsigned int cpu;
-	int ret;
 
-	if (run_size < (int)sizeof(struct kvm_run))
+	vm->run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (vm->run_size < (int)sizeof(struct kvm_run))
 		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_GET_VCPU_MMAP_SIZE");
 	vm->vcpus = calloc(nr, sizeof(*vm->vcpus));
 	vm->result.vcpus = calloc(nr, sizeof(*vm->result.vcpus));
 	if (!vm->vcpus || !vm->result.vcpus)
 		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "allocating %u CPUs", nr);
 
-	for (cpu = 0; cpu < nr; cpu++) {
-		ret = create_vcpu(vm, cpu, run_size, err);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	for (; vm->nr_vcpus < nr; vm->nr_vcpus++)
+		vm->vcpus[vm->nr_vcpus].fd = -1;
+	return parallel_run(&vcpu_work, vm, nr, err);
 }
 
 int ktstr_vm_allocate(struct ktstr_vm *vm, u64 memory, struct errmsg *err)
@@ -465,11 +489,7 @@ static int set_boot_regs(struct ktstr_vm *vm, struct errmsg *err)
  */
 static bool boots_one_cpu(const struct ktstr_vm *vm)
 {
-	cpu_set_t mine;
-
-	return !topology_has_hmat(&vm->cfg.topo) &&
-	       !sched_getaffinity(0, sizeof(mine), &mine) &&
-	       (unsigned int)CPU_COUNT(&mine) < vm->nr_vcpus;
+	return !topology_has_hmat(&vm->cfg.topo) && parallel_cpus() < vm->nr_vcpus;
 }
 
 int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <linux/kernel.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "clock.h"
 #include "kselftest.h"
 #include "load.h"
+#include "parallel.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 
@@ -67,11 +67,8 @@ int load_prepare(struct session *s, const struct load_group *groups, size_t nr_g
 
 unsigned int load_overcommit(const struct topology *topo)
 {
-	cpu_set_t mine;
-	int host_cpus = 1;
+	unsigned int host_cpus = parallel_cpus();
 
-	if (!sched_getaffinity(0, sizeof(mine), &mine))
-		host_cpus = CPU_COUNT(&mine);
 	return (topology_cpus(topo) + host_cpus - 1) / host_cpus;
 }
 

@@ -48,6 +48,8 @@ int vcpu_create(struct vcpu *vcpu, int vm_fd, unsigned int index, u32 id,
 
 void vcpu_destroy(struct vcpu *vcpu)
 {
+	if (vcpu->fd < 0)
+		return;
 	munmap(vcpu->run, vcpu->run_size);
 	close(vcpu->fd);
 }

@@ -73,7 +73,7 @@ struct vcpu {
 
 /**
  * vcpu_create() - KVM_CREATE_VCPU and the mapping of its run area
- * @vcpu: filled in
+ * @vcpu: filled in; @vcpu->fd is -1 on failure
  * @vm_fd: the VM
  * @index: CPU number
  * @id: KVM vcpu id, which is the x2APIC id
@@ -111,7 +111,7 @@ void vcpu_join(struct vcpu *vcpu);
 
 /**
  * vcpu_destroy() - unmap and close; the thread must have ended
- * @vcpu: a created vCPU
+ * @vcpu: any vCPU; nothing is done if its fd is -1
  */
 void vcpu_destroy(struct vcpu *vcpu);
 

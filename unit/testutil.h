@@ -22,6 +22,16 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
+/* It maps and keeps memory of its own, and needs address space for that. */
+static inline bool with_asan(void)
+{
+#ifdef WITH_ASAN
+	return true;
+#else
+	return false;
+#endif
+}
+
 /* Reports leaks so far: tests end by _exit(), where nobody looks for them. */
 static inline bool leaks(void)
 {

@@ -3,7 +3,6 @@
  * A whole VM's life on /dev/kvm, with guests of a few instructions in place of
  * a kernel. They use integer instructions only, as some KVMs interpret guests.
  */
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,19 +20,11 @@
 
 #include "clock.h"
 #include "devices.h"
+#include "held.h"
 #include "host.h"
 #include "kselftest_harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
-
-/* It maps and keeps memory of its own. (clang has no macro that says so.) */
-#if defined(__SANITIZE_ADDRESS__)
-static const bool asan = true;
-#elif defined(__has_feature)
-static const bool asan = __has_feature(address_sanitizer);
-#else
-static const bool asan;
-#endif
 
 #define MEMORY		((u64)SZ_16M)
 #define PAYLOAD_GPA	MAP_HIGH_RAM
@@ -1080,44 +1071,6 @@ TEST_F(vmm, signals_do_not_reach_the_vm)
 	destroy(self);
 }
 
-/* What a process holds: file descriptors, threads, mappings */
-struct held {
-	unsigned int fds;
-	unsigned int threads;
-	unsigned int mappings;
-};
-
-static unsigned int entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned int nr = 0;
-
-	while (dir && readdir(dir))
-		nr++;
-	if (dir)
-		closedir(dir);
-	return nr;
-}
-
-static struct held held(void)
-{
-	static char maps[SZ_256K];
-	struct held h = {
-		.fds = entries("/proc/self/fd"),
-		.threads = entries("/proc/self/task"),
-	};
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	while ((n = read(fd, maps, sizeof(maps))) > 0)
-		while (n--)
-			h.mappings += maps[n] == '\n';
-	close(fd);
-	if (asan)
-		h.mappings = 0;
-	return h;
-}
-
 static void expect_held(struct __test_metadata *_metadata, const struct held *before)
 {
 	const struct held now = held();
@@ -1206,7 +1159,7 @@ TEST_F(vmm, a_hundred_rounds)
 	}
 	expect_held(_metadata, &before);
 	getrusage(RUSAGE_SELF, &usage);
-	if (!asan)
+	if (!with_asan())
 		EXPECT_LE(usage.ru_maxrss, rss + 1024);
 }
 
@@ -1293,7 +1246,7 @@ TEST_F(vmm, too_little_address_space)
 {
 	struct held before;
 
-	if (asan)
+	if (with_asan())
 		SKIP(return, "a sanitizer needs address space of its own");
 	self->cfg.topo.cores = 16;
 	self->cfg.memory = SZ_2M;
@@ -1314,7 +1267,7 @@ TEST_F(vmm, too_few_threads)
 	u64 room = 0;
 	int ret;
 
-	if (asan)
+	if (with_asan())
 		SKIP(return, "a sanitizer needs address space of its own");
 	self->cfg.topo.cores = 4;
 	set_guest(_metadata, self, guest_spin);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a process holds, to compare: file descriptors, threads, mappings. */
+#ifndef KTSTR_HELD_H
+#define KTSTR_HELD_H
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/sizes.h>
+#include <unistd.h>
+
+#include "testutil.h"
+
+struct held {
+	unsigned int fds;
+	unsigned int threads;
+	unsigned int mappings;	/* 0 with ASan, which makes its own */
+};
+
+static inline unsigned int held_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned int nr = 0;
+
+	while (dir && readdir(dir))
+		nr++;
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+static inline unsigned int held_lines(const char *path)
+{
+	static char text[SZ_64K];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned int nr = 0;
+	ssize_t n;
+
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		while (n--)
+			nr += text[n] == '\n';
+	close(fd);
+	return nr;
+}
+
+static inline struct held held(void)
+{
+	return (struct held) {
+		.fds = held_entries("/proc/self/fd"),
+		.threads = held_entries("/proc/self/task"),
+		.mappings = with_asan() ? 0 : held_lines("/proc/self/maps"),
+	};
+}
+
+#endif /* KTSTR_HELD_H */
