@@ -14,6 +14,7 @@
 #include "boot.h"
 #include "clock.h"
 #include "devices.h"
+#include "freeze.h"
 #include "ktstr_vmm.h"
 #include "kvm_caps.h"
 #include "memory_map.h"
@@ -62,6 +63,9 @@
  */
 #define CMDLINE_OVERCOMMIT	" maxcpus=1"
 
+/* An emulated host of one CPU has to get round to each vCPU's thread. */
+#define FREEZE_TIMEOUT_NS	(10 * NSEC_PER_SEC)
+
 struct ktstr_vm {
 	struct ktstr_vm_config cfg;
 	int kvm_fd;
@@ -75,6 +79,7 @@ struct ktstr_vm {
 	struct numa_mem mem;
 	struct devices devices;
 	struct boot_image image;
+	struct freeze freeze;
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t ended;
 	struct ktstr_vm_result result;
@@ -442,6 +447,7 @@ int ktstr_vm_create(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg,
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&vm->ended, &attr);
 	pthread_condattr_destroy(&attr);
+	freeze_init(&vm->freeze);
 
 	ret = build(vm, err);
 	if (ret) {
@@ -538,7 +544,7 @@ int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err)
 	ret = devices_start(&vm->devices, err);
 	/* The BSP last: its first IPI finds all others waiting. */
 	for (cpu = vm->nr_vcpus; cpu-- && !ret;)
-		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, err);
+		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, &vm->freeze.gate, err);
 	if (ret)
 		ktstr_vm_stop(vm, KTSTR_VM_STOPPED, err->text);
 	return ret;
@@ -578,6 +584,53 @@ int ktstr_vm_wait(struct ktstr_vm *vm, u64 timeout_ns)
 	return ret;
 }
 
+int ktstr_vm_freeze(struct ktstr_vm *vm, struct ktstr_vm_frozen *frozen, struct errmsg *err)
+{
+	unsigned int i;
+	int ret;
+
+	if (vm->freeze.frozen)
+		return errmsg_set(err, ERRMSG_FAILED, EALREADY, "freezing the guest");
+	if (vm_running(vm)) {
+		ret = freeze_begin(&vm->freeze, vm->vm_fd, vm->vcpus, vm->nr_vcpus,
+				   vm->cfg.freeze_timeout_ns ?: FREEZE_TIMEOUT_NS, err);
+		if (ret)
+			return ret;
+	}
+	/* It may have ended meanwhile. */
+	if (!vm_running(vm)) {
+		freeze_cancel(&vm->freeze);
+		return errmsg_set(err, ERRMSG_FAILED, EPIPE, "freezing a guest that does not run");
+	}
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_read_state(&vm->vcpus[i], &vm->result.vcpus[i]);
+	*frozen = (struct ktstr_vm_frozen) {
+		.clock_ns = vm->freeze.clock_ns,
+		.tsc = vm->freeze.tsc,
+		.nr_vcpus = vm->nr_vcpus,
+		.vcpus = vm->result.vcpus,
+	};
+	return 0;
+}
+
+int ktstr_vm_thaw(struct ktstr_vm *vm, struct errmsg *err)
+{
+	int ret;
+
+	if (!vm->freeze.frozen)
+		return errmsg_set(err, ERRMSG_FAILED, EINVAL, "thawing a guest that is not frozen");
+	ret = freeze_end(&vm->freeze, vm->vm_fd, vm->vcpus, vm->nr_vcpus, err);
+	vm->result.freezes = vm->freeze.count;
+	vm->result.longest_freeze_ns = vm->freeze.longest_ns;
+	vm->result.tsc_jumps = vm->freeze.tsc_jumps;
+	return ret;
+}
+
+const void *ktstr_vm_memory(const struct ktstr_vm *vm, u64 gpa, u64 len)
+{
+	return numa_mem_ptr(&vm->mem, gpa, len);
+}
+
 /*
  * A panic resets the machine (panic=-1), or hangs it if the user's command line
  * says so: only the console tells it apart.
@@ -603,6 +656,7 @@ static void classify_reset(struct ktstr_vm_result *result, const char *console)
 void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *reason)
 {
 	struct ktstr_vm_result *result = &vm->result;
+	const bool started = result->state != KTSTR_VM_CREATED;
 	unsigned int i;
 
 	if (!vm->devices_created || result->nr_vcpus)
@@ -610,16 +664,13 @@ void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *r
 	vm_end(vm, state, reason);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_kick(&vm->vcpus[i]);
+	freeze_cancel(&vm->freeze);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_join(&vm->vcpus[i]);
 	devices_stop(&vm->devices);
 
-	for (i = 0; i < vm->nr_vcpus; i++)
-		result->vcpus[i] = (struct ktstr_vcpu_state) {
-			.valid = vm->vcpus[i].state_valid,
-			.regs = vm->vcpus[i].regs,
-			.sregs = vm->vcpus[i].sregs,
-		};
+	for (i = 0; i < vm->nr_vcpus && started; i++)
+		vcpu_read_state(&vm->vcpus[i], &result->vcpus[i]);
 	result->nr_vcpus = vm->nr_vcpus;
 	result->console = vm->devices.log.text;
 	result->console_len = vm->devices.log.len;
@@ -667,6 +718,7 @@ void ktstr_vm_destroy(struct ktstr_vm *vm)
 	numa_mem_unmap(&vm->mem);
 	if (vm->kvm_fd >= 0)
 		close(vm->kvm_fd);
+	freeze_destroy(&vm->freeze);
 	pthread_cond_destroy(&vm->ended);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm->cpuid);

@@ -19,6 +19,7 @@
 #include "initramfs.h"
 #include "numa_mem.h"
 #include "topology.h"
+#include "vcpu.h"
 
 struct ktstr_vm;
 
@@ -45,6 +46,8 @@ enum ktstr_irqchip {
  * @initramfs: what the kernel unpacks
  * @irqchip: see enum ktstr_irqchip
  * @vendor: whose CPUID leaves the guest sees
+ * @freeze_timeout_ns: how long ktstr_vm_freeze() may wait for the last vCPU to
+ *	stop; 0 for what is long enough
  */
 struct ktstr_vm_config {
 	struct topology topo;
@@ -55,6 +58,7 @@ struct ktstr_vm_config {
 	struct initramfs_image initramfs;
 	enum ktstr_irqchip irqchip;
 	enum cpuid_vendor vendor;
+	u64 freeze_timeout_ns;
 };
 
 /**
@@ -86,13 +90,6 @@ enum ktstr_vm_state {
 	KTSTR_VM_STOPPED,
 };
 
-/* What a vCPU was doing when the VM ended */
-struct ktstr_vcpu_state {
-	bool valid;
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-};
-
 /**
  * struct ktstr_vm_result - what is known about a VM, during and after its run
  * @state: see enum ktstr_vm_state
@@ -109,6 +106,11 @@ struct ktstr_vcpu_state {
  *	that means, a line for each; or empty
  * @irq_failures: how often KVM refused the guest's interrupt routes; if at all,
  *	devices may have waited for interrupts in vain
+ * @freezes: how often the guest was frozen and thawed
+ * @longest_freeze_ns: the longest time from the first vCPU's stop to the last
+ *	one's start
+ * @tsc_jumps: this KVM cannot set TSCs back: a guest that takes its time from
+ *	there has seen each freeze as a jump
  * @create_ns: time that ktstr_vm_create() took
  * @load_ns: time that ktstr_vm_load() took
  */
@@ -119,11 +121,14 @@ struct ktstr_vm_result {
 	char image_version[256];
 	u64 image_size;
 	unsigned int nr_vcpus;
-	struct ktstr_vcpu_state *vcpus;
+	struct vcpu_state *vcpus;
 	const char *console;
 	size_t console_len;
 	const char *memory_warning;
 	u64 irq_failures;
+	u64 freezes;
+	u64 longest_freeze_ns;
+	bool tsc_jumps;
 	u64 create_ns;
 	u64 load_ns;
 };
@@ -202,6 +207,54 @@ ssize_t ktstr_vm_recv(struct ktstr_vm *vm, void *data, size_t len,
  * Return: 0 or -ETIMEDOUT.
  */
 int ktstr_vm_wait(struct ktstr_vm *vm, u64 timeout_ns);
+
+/**
+ * struct ktstr_vm_frozen - a guest between ktstr_vm_freeze() and ktstr_vm_thaw()
+ * @clock_ns: its kvmclock
+ * @tsc: CPU 0's time stamp counter
+ * @nr_vcpus: entries in @vcpus
+ * @vcpus: registers
+ */
+struct ktstr_vm_frozen {
+	u64 clock_ns;
+	u64 tsc;
+	unsigned int nr_vcpus;
+	const struct vcpu_state *vcpus;
+};
+
+/**
+ * ktstr_vm_freeze() - let all vCPUs stand still
+ * @vm: a started VM that is not frozen
+ * @frozen: filled in; @frozen->vcpus is valid until ktstr_vm_thaw()
+ * @err: what failed
+ *
+ * Devices go on: what they finish, the guest finds when it is thawed.
+ *
+ * Return: 0; -EPIPE if the VM has ended; -EALREADY; -ETIMEDOUT, see struct
+ * ktstr_vm_config; or another negative errno. On failure the guest runs on.
+ */
+int ktstr_vm_freeze(struct ktstr_vm *vm, struct ktstr_vm_frozen *frozen,
+		    struct errmsg *err);
+
+/**
+ * ktstr_vm_thaw() - let a frozen guest go on as if no time had passed
+ * @vm: a frozen VM; it runs afterwards in any case
+ * @err: what failed: the guest's clocks have jumped
+ *
+ * Return: 0, -EINVAL if it is not frozen, or another negative errno.
+ */
+int ktstr_vm_thaw(struct ktstr_vm *vm, struct errmsg *err);
+
+/**
+ * ktstr_vm_memory() - guest RAM, to be read
+ * @vm: any VM; one that is not frozen may write to it at any moment
+ * @gpa: guest physical address
+ * @len: bytes
+ *
+ * Return: the bytes, valid until ktstr_vm_destroy(), or NULL if not all of them
+ * are RAM of one node.
+ */
+const void *ktstr_vm_memory(const struct ktstr_vm *vm, u64 gpa, u64 len);
 
 /**
  * ktstr_vm_stop() - stop the vCPUs, read their registers, end the threads

@@ -303,7 +303,7 @@ static void print_registers(const struct ktstr_vm_result *result)
 	unsigned int i;
 
 	for (i = 0; i < result->nr_vcpus; i++) {
-		const struct ktstr_vcpu_state *v = &result->vcpus[i];
+		const struct vcpu_state *v = &result->vcpus[i];
 
 		if (!v->valid)
 			continue;

@@ -147,27 +147,137 @@ static bool handle_exit(struct vcpu *vcpu)
 	}
 }
 
+void vcpu_gate_init(struct vcpu_gate *gate)
+{
+	pthread_condattr_t attr;
+
+	memset(gate, 0, sizeof(*gate));
+	pthread_mutex_init(&gate->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&gate->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void vcpu_gate_destroy(struct vcpu_gate *gate)
+{
+	pthread_cond_destroy(&gate->changed);
+	pthread_mutex_destroy(&gate->lock);
+}
+
+static void gate_pass(struct vcpu_gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	if (gate->closed) {
+		gate->standing++;
+		pthread_cond_broadcast(&gate->changed);
+		while (gate->closed)
+			pthread_cond_wait(&gate->changed, &gate->lock);
+		gate->standing--;
+	}
+	pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_leave(struct vcpu_gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->standing++;
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+/*
+ * Make KVM_RUN return EINTR once, now or when it is called next. It completes
+ * what the last exit has begun before it looks (api.rst, KVM_RUN).
+ */
+static void interrupt(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+/*
+ * Whoever wants the vCPU to stop says so first and interrupts it then. Here it is
+ * the other way round, so that a request comes now or with another interrupt.
+ *
+ * Return: whether the vCPU shall go on
+ */
+static bool interrupted(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	if (atomic_load(&vcpu->stop))
+		return false;
+	gate_pass(vcpu->gate);
+	return true;
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
+	bool go_on = true;
 
-	while (!atomic_load(&vcpu->stop)) {
+	while (go_on) {
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
-			if (!handle_exit(vcpu))
-				break;
-			continue;
+			go_on = handle_exit(vcpu);
+		} else if (errno == EINTR) {
+			go_on = interrupted(vcpu);
+		} else if (errno != EAGAIN) {
+			/* EAGAIN: it waited for SIPI and was woken (api.rst, KVM_RUN) */
+			end(vcpu, VCPU_END_KVM_ERROR, "CPU %u: KVM_RUN: %s", vcpu->index,
+			    strerrorname_np(errno));
+			go_on = false;
 		}
-		/* EAGAIN: the vCPU waited for SIPI and was woken (api.rst, KVM_RUN) */
-		if (errno == EINTR || errno == EAGAIN)
-			continue;
-		end(vcpu, VCPU_END_KVM_ERROR, "CPU %u: KVM_RUN: %s", vcpu->index,
-		    strerrorname_np(errno));
-		break;
 	}
-
-	vcpu->state_valid = !ioctl(vcpu->fd, KVM_GET_REGS, &vcpu->regs) &&
-			    !ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->sregs);
+	gate_leave(vcpu->gate);
 	return NULL;
+}
+
+void vcpu_read_state(const struct vcpu *vcpu, struct vcpu_state *state)
+{
+	state->valid = !ioctl(vcpu->fd, KVM_GET_REGS, &state->regs) &&
+		       !ioctl(vcpu->fd, KVM_GET_SREGS, &state->sregs);
+}
+
+/* A KVM without KVM_CAP_IMMEDIATE_EXIT can miss an interrupt: do it again. */
+int vcpu_gate_close(struct vcpu_gate *gate, struct vcpu *vcpus, unsigned int nr,
+		    u64 timeout_ns)
+{
+	const u64 deadline = clock_ns() + timeout_ns;
+	struct timespec until;
+	unsigned int i;
+	u64 now;
+	int ret = 0;
+
+	pthread_mutex_lock(&gate->lock);
+	gate->closed = true;
+	while (gate->standing < nr) {
+		pthread_mutex_unlock(&gate->lock);
+		for (i = 0; i < nr; i++)
+			interrupt(&vcpus[i]);
+		pthread_mutex_lock(&gate->lock);
+
+		now = clock_ns();
+		if (now >= deadline) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		until = clock_deadline(min(deadline - now, (u64)KICK_AGAIN_NS));
+		while (gate->standing < nr &&
+		       !pthread_cond_timedwait(&gate->changed, &gate->lock, &until))
+			;
+	}
+	pthread_mutex_unlock(&gate->lock);
+	if (ret)
+		vcpu_gate_open(gate);
+	return ret;
+}
+
+void vcpu_gate_open(struct vcpu_gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->closed = false;
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->lock);
 }
 
 static void kick_handler(int sig __maybe_unused)
@@ -175,7 +285,7 @@ static void kick_handler(int sig __maybe_unused)
 }
 
 int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
-	       struct errmsg *err)
+	       struct vcpu_gate *gate, struct errmsg *err)
 {
 	const struct sigaction action = { .sa_handler = kick_handler };
 	pthread_attr_t attr;
@@ -184,6 +294,7 @@ int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
 
 	vcpu->ops = ops;
 	vcpu->ctx = ctx;
+	vcpu->gate = gate;
 	sigaction(KICK_SIGNAL, &action, NULL);
 
 	/* Signals for the program, such as Ctrl-C, are not for vCPU threads. */
@@ -206,13 +317,8 @@ void vcpu_kick(struct vcpu *vcpu)
 {
 	if (!vcpu->started)
 		return;
-	/*
-	 * A thread that is about to enter KVM_RUN sees immediate_exit, one that
-	 * is in it gets the signal: none is missed.
-	 */
 	atomic_store(&vcpu->stop, true);
-	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
-	pthread_kill(vcpu->thread, KICK_SIGNAL);
+	interrupt(vcpu);
 }
 
 void vcpu_join(struct vcpu *vcpu)
@@ -221,7 +327,7 @@ void vcpu_join(struct vcpu *vcpu)
 
 	if (!vcpu->started)
 		return;
-	/* A KVM without KVM_CAP_IMMEDIATE_EXIT can miss a kick. */
+	/* As in vcpu_gate_close() */
 	for (;;) {
 		until = clock_deadline(KICK_AGAIN_NS);
 		if (!pthread_clockjoin_np(vcpu->thread, NULL, CLOCK_MONOTONIC, &until))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A vCPU: its thread, its exits, and how it is made to stop. */
+/* A vCPU: its thread, its exits, and how it is made to stop or to stand still. */
 #ifndef KTSTR_VCPU_H
 #define KTSTR_VCPU_H
 
@@ -42,6 +42,27 @@ struct vcpu_ops {
 };
 
 /**
+ * struct vcpu_gate - where vCPUs stand still while it is closed
+ * @lock: of the rest
+ * @changed: @closed, or @standing
+ * @closed: no vCPU enters the guest
+ * @standing: vCPUs that wait here, or whose thread has ended
+ */
+struct vcpu_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool closed;
+	unsigned int standing;
+};
+
+/* What a vCPU that runs no guest code was doing */
+struct vcpu_state {
+	bool valid;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+};
+
+/**
  * struct vcpu - one virtual CPU
  * @fd: from KVM_CREATE_VCPU, or -1
  * @run: shared with KVM, or NULL
@@ -49,12 +70,10 @@ struct vcpu_ops {
  * @index: CPU number
  * @ops: see struct vcpu_ops
  * @ctx: passed to @ops
+ * @gate: see struct vcpu_gate
  * @thread: valid if @started
  * @started: the thread exists
  * @stop: the thread shall end
- * @state_valid: @regs and @sregs were read when the thread ended
- * @regs: general registers at the end
- * @sregs: special registers at the end
  */
 struct vcpu {
 	int fd;
@@ -63,13 +82,36 @@ struct vcpu {
 	unsigned int index;
 	const struct vcpu_ops *ops;
 	void *ctx;
+	struct vcpu_gate *gate;
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
-	bool state_valid;
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
 };
+
+/* An open gate, with nobody at it */
+void vcpu_gate_init(struct vcpu_gate *gate);
+void vcpu_gate_destroy(struct vcpu_gate *gate);
+
+/**
+ * vcpu_gate_close() - make vCPUs stand still
+ * @gate: an open gate
+ * @vcpus: all vCPUs that were started with it
+ * @nr: how many
+ * @timeout_ns: how long to wait until the last one stands
+ *
+ * No access to a port or to MMIO is half done then: KVM has put its result into
+ * the registers. On failure the gate is open again.
+ *
+ * Return: 0 or -ETIMEDOUT.
+ */
+int vcpu_gate_close(struct vcpu_gate *gate, struct vcpu *vcpus, unsigned int nr,
+		    u64 timeout_ns);
+
+/**
+ * vcpu_gate_open() - let the vCPUs go on
+ * @gate: any gate
+ */
+void vcpu_gate_open(struct vcpu_gate *gate);
 
 /**
  * vcpu_create() - KVM_CREATE_VCPU and the mapping of its run area
@@ -90,16 +132,24 @@ int vcpu_create(struct vcpu *vcpu, int vm_fd, unsigned int index, u32 id,
  * @vcpu: a created vCPU
  * @ops: see struct vcpu_ops
  * @ctx: passed to @ops
+ * @gate: shared by the vCPUs of a VM
  * @err: what failed
  *
  * Return: 0 or a negative errno.
  */
 int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
-	       struct errmsg *err);
+	       struct vcpu_gate *gate, struct errmsg *err);
+
+/**
+ * vcpu_read_state() - read the registers
+ * @vcpu: one that stands still, or whose thread has ended
+ * @state: filled in
+ */
+void vcpu_read_state(const struct vcpu *vcpu, struct vcpu_state *state);
 
 /**
  * vcpu_kick() - make the thread leave KVM_RUN and end; does not wait
- * @vcpu: any vCPU
+ * @vcpu: any vCPU; at a closed gate it ends when that is opened
  */
 void vcpu_kick(struct vcpu *vcpu);
 

@@ -3,7 +3,6 @@
  * A whole VM's life on /dev/kvm, with guests of a few instructions in place of
  * a kernel. They use integer instructions only, as some KVMs interpret guests.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kernel.h>
@@ -25,10 +24,10 @@
 #include "kselftest_harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
+#include "tiny_guest.h"
 
 #define MEMORY		((u64)SZ_16M)
-#define PAYLOAD_GPA	MAP_HIGH_RAM
-#define KERNEL_BASE	0xffffffff80000000ULL
+#define PAYLOAD_GPA	TINY_GUEST_GPA
 
 /* No guest here needs more than a second, unless the machine is busy. */
 #define WAIT_NS		(60 * NSEC_PER_SEC)
@@ -475,17 +474,10 @@ GUEST(smp_nr);
 GUEST(smp_ids);
 GUEST(end);
 
-/* A vmlinux that consists of one segment */
-struct kernel {
-	Elf64_Ehdr ehdr;
-	Elf64_Phdr phdr;
-	u8 text[4096];
-};
-
 FIXTURE(vmm) {
 	struct ktstr_vm_config cfg;
 	struct ktstr_vm *vm;
-	struct kernel kernel;
+	struct tiny_guest kernel;
 	char path[64];
 	int fd;
 	struct errmsg err;
@@ -496,15 +488,10 @@ static void write_kernel(struct __test_metadata *_metadata, struct _test_data_vm
 	ASSERT_EQ(sizeof(self->kernel), pwrite(self->fd, &self->kernel, sizeof(self->kernel), 0));
 }
 
-/* What follows the guest in memory goes along, and is not run. */
 static void set_guest(struct __test_metadata *_metadata, struct _test_data_vmm *self,
 		      const u8 *guest)
 {
-	struct kernel *k = &self->kernel;
-
-	size_t len = guest_end - guest;
-
-	memcpy(k->text, guest, min(len, sizeof(k->text)));
+	tiny_guest_set(&self->kernel, guest, guest_end);
 	write_kernel(_metadata, self);
 }
 
@@ -513,34 +500,14 @@ FIXTURE_SETUP(vmm)
 	memset(self, 0, sizeof(*self));
 	if (access(HOST_KVM, R_OK | W_OK))
 		SKIP(return, HOST_KVM ": %s", strerror(errno));
-	self->fd = memfd_create("kernel", MFD_CLOEXEC);
+	self->fd = tiny_guest_open(self->path, sizeof(self->path));
 	ASSERT_LE(0, self->fd);
-	snprintf(self->path, sizeof(self->path), "/proc/self/fd/%d", self->fd);
 	self->cfg = (struct ktstr_vm_config) {
 		.topo = { .nodes = 1, .llcs = 1, .cores = 1, .threads = 1 },
 		.memory = MEMORY,
 		.kernel = self->path,
 	};
-	self->kernel.ehdr = (Elf64_Ehdr) {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-			     EV_CURRENT },
-		.e_type = ET_EXEC,
-		.e_machine = EM_X86_64,
-		.e_version = EV_CURRENT,
-		.e_entry = PAYLOAD_GPA,
-		.e_phoff = offsetof(struct kernel, phdr),
-		.e_ehsize = sizeof(Elf64_Ehdr),
-		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = 1,
-	};
-	self->kernel.phdr = (Elf64_Phdr) {
-		.p_type = PT_LOAD,
-		.p_offset = offsetof(struct kernel, text),
-		.p_vaddr = KERNEL_BASE + PAYLOAD_GPA,
-		.p_paddr = PAYLOAD_GPA,
-		.p_filesz = sizeof(self->kernel.text),
-		.p_memsz = sizeof(self->kernel.text),
-	};
+	tiny_guest_init(&self->kernel);
 }
 
 FIXTURE_TEARDOWN(vmm)
