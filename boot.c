@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "kvm_caps.h"
 #include "memory_map.h"
 
 #define PAGE_SIZE		4096UL
@@ -109,7 +110,7 @@ static int read_to_guest(const struct numa_mem *mem, int fd, const char *path,
 	if (ret == -ENODATA)
 		return image_error(err, ENOEXEC, path, "the file is truncated");
 	if (ret)
-		return errmsg_set(err, ERRMSG_FAILED, -ret, "reading kernel image %s", path);
+		return errmsg_set(err, kvm_errno_kind(-ret), -ret, "reading kernel image %s", path);
 	return 0;
 }
 
@@ -257,7 +258,10 @@ static int load_elf(const struct numa_mem *mem, int fd, const char *path, u64 si
 	image->hdr.cmdline_size = CMDLINE_MAX_ELF;
 
 	elf_version(EV_CURRENT);
+	errno = 0;
 	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!elf && kvm_errno_kind(errno) == ERRMSG_HOST)
+		return errmsg_set(err, ERRMSG_HOST, errno, "reading kernel image %s", path);
 	if (!elf)
 		return image_error(err, ENOEXEC, path, elf_errmsg(-1));
 	if (!gelf_getehdr(elf, &ehdr))
@@ -327,12 +331,14 @@ static int identify(const struct numa_mem *mem, int fd, const char *path,
 	ssize_t len;
 
 	if (fstat(fd, &st))
-		return errmsg_set(err, ERRMSG_FAILED, errno, "stat of kernel image %s", path);
+		return errmsg_set(err, kvm_errno_kind(errno), errno,
+				  "stat of kernel image %s", path);
 	if (!S_ISREG(st.st_mode))
 		return image_error(err, ENOEXEC, path, "not a regular file");
 	len = pread(fd, head, sizeof(head), 0);
 	if (len < 0)
-		return errmsg_set(err, ERRMSG_FAILED, errno, "reading kernel image %s", path);
+		return errmsg_set(err, kvm_errno_kind(errno), errno,
+				  "reading kernel image %s", path);
 
 	if (len >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG))
 		return load_elf(mem, fd, path, st.st_size, image, err);
@@ -357,6 +363,8 @@ int boot_load_kernel(const struct numa_mem *mem, const char *path,
 	memset(image, 0, sizeof(*image));
 	/* O_NONBLOCK: a FIFO would wait for its writer. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && kvm_errno_kind(errno) == ERRMSG_HOST)
+		return errmsg_set(err, ERRMSG_HOST, errno, "opening kernel image %s", path);
 	if (fd < 0)
 		return errmsg_set(err, ERRMSG_INPUT, errno,
 				  "opening kernel image %s (build it, or set KTSTR_KERNEL)", path);

@@ -91,7 +91,7 @@ static int restore_kvmclock(const struct freeze *f, int vm_fd, struct errmsg *er
 	const struct kvm_clock_data clock = { .clock = f->clock_ns };
 
 	if (ioctl(vm_fd, KVM_SET_CLOCK, &clock))
-		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_SET_CLOCK");
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_SET_CLOCK");
 	return 0;
 }
 
@@ -105,7 +105,7 @@ static int excuse(const struct vcpu *vcpus, unsigned int nr, struct errmsg *err)
 
 	for (i = 0; i < nr; i++)
 		if (ioctl(vcpus[i].fd, KVM_KVMCLOCK_CTRL, 0) && errno != EINVAL)
-			return errmsg_set(err, ERRMSG_FAILED, errno,
+			return errmsg_set(err, kvm_errno_kind(errno), errno,
 					  "KVM_KVMCLOCK_CTRL of CPU %u", i);
 	return 0;
 }

@@ -381,7 +381,7 @@ static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 
 	vm->run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (vm->run_size < (int)sizeof(struct kvm_run))
-		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_GET_VCPU_MMAP_SIZE");
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_GET_VCPU_MMAP_SIZE");
 	vm->vcpus = calloc(nr, sizeof(*vm->vcpus));
 	vm->result.vcpus = calloc(nr, sizeof(*vm->result.vcpus));
 	if (!vm->vcpus || !vm->result.vcpus)
@@ -480,12 +480,12 @@ static int set_boot_regs(struct ktstr_vm *vm, struct errmsg *err)
 	struct kvm_regs regs;
 
 	if (ioctl(bsp->fd, KVM_GET_SREGS, &sregs))
-		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_GET_SREGS of CPU 0");
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_GET_SREGS of CPU 0");
 	boot_regs(&vm->image, &regs, &sregs);
 	if (ioctl(bsp->fd, KVM_SET_SREGS, &sregs))
-		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_SET_SREGS of CPU 0");
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_SET_SREGS of CPU 0");
 	if (ioctl(bsp->fd, KVM_SET_REGS, &regs))
-		return errmsg_set(err, ERRMSG_FAILED, errno, "KVM_SET_REGS of CPU 0");
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_SET_REGS of CPU 0");
 	return 0;
 }
 

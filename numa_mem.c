@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "kvm_caps.h"
 #include "memory_map.h"
 #include "numa_mem.h"
 
@@ -242,8 +243,8 @@ int numa_mem_register(const struct numa_mem *mem, int vm_fd, struct errmsg *err)
 		};
 
 		if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot))
-			return errmsg_set(err, errno == ENOMEM ? ERRMSG_HOST : ERRMSG_FAILED,
-					  errno, "KVM_SET_USER_MEMORY_REGION for node %u at %#llx",
+			return errmsg_set(err, kvm_errno_kind(errno), errno,
+					  "KVM_SET_USER_MEMORY_REGION for node %u at %#llx",
 					  region->node, (unsigned long long)region->gpa);
 	}
 	return 0;

@@ -219,10 +219,10 @@ static void *vcpu_thread(void *arg)
 	while (go_on) {
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			go_on = handle_exit(vcpu);
-		} else if (errno == EINTR) {
-			go_on = interrupted(vcpu);
-		} else if (errno != EAGAIN) {
+		} else if (errno == EINTR || errno == EAGAIN) {
 			/* EAGAIN: it waited for SIPI and was woken (api.rst, KVM_RUN) */
+			go_on = interrupted(vcpu);
+		} else {
 			end(vcpu, VCPU_END_KVM_ERROR, "CPU %u: KVM_RUN: %s", vcpu->index,
 			    strerrorname_np(errno));
 			go_on = false;
