@@ -13,7 +13,8 @@
 struct held {
 	unsigned int fds;
 	unsigned int threads;
-	unsigned int mappings;	/* 0 with ASan, which makes its own */
+	unsigned int mappings;	/* 0 with ASan, which makes its own; neighbours may merge */
+	unsigned long pages;	/* of address space; 0 with ASan */
 };
 
 static inline unsigned int held_entries(const char *path)
@@ -42,12 +43,23 @@ static inline unsigned int held_lines(const char *path)
 	return nr;
 }
 
+static inline unsigned long held_pages(void)
+{
+	char text[128] = "";
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	return n > 0 ? strtoul(text, NULL, 10) : 0;
+}
+
 static inline struct held held(void)
 {
 	return (struct held) {
 		.fds = held_entries("/proc/self/fd"),
 		.threads = held_entries("/proc/self/task"),
 		.mappings = with_asan() ? 0 : held_lines("/proc/self/maps"),
+		.pages = with_asan() ? 0 : held_pages(),
 	};
 }
 
