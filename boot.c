@@ -72,6 +72,14 @@ static int image_error(struct errmsg *err, int errnum, const char *path,
 			  path, what);
 }
 
+/* If libelf could not read, errno says why; it was 0 before the first call. */
+static int elf_error(struct errmsg *err, const char *path, const char *what)
+{
+	if (kvm_errno_kind(errno) == ERRMSG_HOST)
+		return errmsg_set(err, ERRMSG_HOST, errno, "reading kernel image %s", path);
+	return image_error(err, ENOEXEC, path, what);
+}
+
 /* All of the kernel is to lie in the first node's RAM below the gap. */
 static int check_room(const struct numa_mem *mem, const char *path, u64 end,
 		      struct errmsg *err)
@@ -192,7 +200,7 @@ static int check_segments(const char *path, u64 size, Elf *elf, size_t nr, u64 e
 
 	for (i = 0; i < nr; i++) {
 		if (!gelf_getphdr(elf, i, &phdr))
-			return image_error(err, ENOEXEC, path, elf_errmsg(-1));
+			return elf_error(err, path, elf_errmsg(-1));
 		if (phdr.p_type != PT_LOAD)
 			continue;
 		/* The percpu segment has a small virtual address; the first has not. */
@@ -224,7 +232,7 @@ static int load_segments(const struct numa_mem *mem, int fd, const char *path,
 	int ret;
 
 	if (elf_getphdrnum(elf, &nr))
-		return image_error(err, ENOEXEC, path, elf_errmsg(-1));
+		return elf_error(err, path, elf_errmsg(-1));
 	ret = check_segments(path, size, elf, nr, entry, image, &text, err) ?:
 	      check_room(mem, path, image->end, err);
 	for (i = 0; i < nr && !ret; i++) {
@@ -260,12 +268,10 @@ static int load_elf(const struct numa_mem *mem, int fd, const char *path, u64 si
 	elf_version(EV_CURRENT);
 	errno = 0;
 	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf && kvm_errno_kind(errno) == ERRMSG_HOST)
-		return errmsg_set(err, ERRMSG_HOST, errno, "reading kernel image %s", path);
 	if (!elf)
-		return image_error(err, ENOEXEC, path, elf_errmsg(-1));
+		return elf_error(err, path, elf_errmsg(-1));
 	if (!gelf_getehdr(elf, &ehdr))
-		ret = image_error(err, ENOEXEC, path, "the file is truncated");
+		ret = elf_error(err, path, "the file is truncated");
 	else
 		ret = check_elf_header(&ehdr, size, path, err);
 	if (!ret)

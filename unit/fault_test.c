@@ -281,23 +281,29 @@ static void fix_heap(void)
 		free(room[i]);
 }
 
-FIXTURE_SETUP(fault)
+static int prepare(struct _test_data_fault *self, const char *topology,
+		   enum ktstr_irqchip irqchip)
 {
 	fix_heap();
 	memset(self, 0, sizeof(*self));
-	if (access(HOST_KVM, R_OK | W_OK))
-		SKIP(return, HOST_KVM ": %s", strerror(errno));
 	self->fd = tiny_guest_open(self->path, sizeof(self->path));
-	ASSERT_LE(0, self->fd);
 	tiny_guest_init(&self->guest);
 	tiny_guest_set(&self->guest, spin, spin_end);
-	ASSERT_EQ(sizeof(self->guest), pwrite(self->fd, &self->guest, sizeof(self->guest), 0));
+	if (pwrite(self->fd, &self->guest, sizeof(self->guest), 0) != sizeof(self->guest))
+		return -errno;
 	self->cfg = (struct ktstr_vm_config) {
 		.memory = SZ_16M,
 		.kernel = self->path,
-		.irqchip = variant->irqchip,
+		.irqchip = irqchip,
 	};
-	ASSERT_EQ(0, topology_parse(variant->topology, &self->cfg.topo, &self->err));
+	return topology_parse(topology, &self->cfg.topo, &self->err);
+}
+
+FIXTURE_SETUP(fault)
+{
+	if (access(HOST_KVM, R_OK | W_OK))
+		SKIP(return, HOST_KVM ": %s", strerror(errno));
+	ASSERT_EQ(0, prepare(self, variant->topology, variant->irqchip));
 }
 
 FIXTURE_TEARDOWN(fault)
@@ -375,10 +381,8 @@ static void expect_error(struct __test_metadata *_metadata, struct _test_data_fa
 		/* It has no errno: what is absent is named, and is the host's. */
 		EXPECT_NE(NULL, strstr(self->err.text, "KVM_CAP_"));
 		EXPECT_EQ(ERRMSG_HOST, self->err.kind);
-	} else if (!strncmp(kind->name, "gelf_", 5) || !strcmp(kind->name, "elf_getphdrnum")) {
-		/* These read what is in memory already. */
-		EXPECT_EQ(-ENOEXEC, self->ret);
-	} else if (!strcmp(kind->name, "elf_begin") && error == EIO) {
+	} else if (strstr(kind->name, "elf_") && error == EIO) {
+		/* libelf has words of its own. */
 		EXPECT_EQ(-ENOEXEC, self->ret);
 	} else {
 		if (strstr("malloc calloc realloc asprintf", kind->name))
@@ -450,4 +454,48 @@ TEST_F_TIMEOUT(fault, every_call, 120)
 	EXPECT_EQ(false, leaks());
 }
 
-TEST_HARNESS_MAIN
+/*
+ * For strace_test.sh, which makes the system calls fail that the second life makes
+ * between the two calls of access(): how did it end?
+ */
+static int one_life(void)
+{
+	static const char * const kinds[] = {
+		[ERRMSG_FAILED] = "FAILED",
+		[ERRMSG_INPUT] = "INPUT",
+		[ERRMSG_HOST] = "HOST",
+	};
+	static struct _test_data_fault data;
+	struct held before, after;
+
+	if (prepare(&data, "1n1l2c1t", KTSTR_IRQCHIP_AUTO))
+		return KSFT_FAIL;
+	live(&data);
+	if (data.ret) {
+		printf("%s\n", data.err.text);
+		return KSFT_FAIL;
+	}
+	before = held();
+	access("life", F_OK);
+	live(&data);
+	access("death", F_OK);
+	after = held();
+
+	if (data.ret)
+		printf("%s %s\n", kinds[data.err.kind], data.err.text);
+	else
+		printf("LIVED %s %s\n", ktstr_vm_state_name(data.state), data.reason);
+	if (before.fds == after.fds && before.threads == after.threads &&
+	    before.pages == after.pages)
+		return KSFT_PASS;
+	printf("before: %u files, %u threads, %lu pages; after: %u, %u, %lu\n", before.fds,
+	       before.threads, before.pages, after.fds, after.threads, after.pages);
+	return KSFT_FAIL;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--life"))
+		return one_life();
+	return test_harness_run(argc, argv);
+}
