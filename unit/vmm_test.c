@@ -1099,35 +1099,62 @@ TEST_F(vmm, nothing_is_left_of_any_end)
 	ktstr_vm_destroy(NULL);
 }
 
-/* A kick is not lost, whenever it comes, and many VMs are as good as one. */
-TEST_F(vmm, a_hundred_rounds)
+static long resident_kib(void)
 {
-	struct held before = {};
-	struct rusage usage;
-	long rss = 0;
-	int round;
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "re");
+	long kib = 0;
 
-	self->cfg.topo.cores = 2;
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "VmRSS: %ld", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* A kick is not lost, whenever it comes, and 500 VMs leave no more than the first ones. */
+TEST_F_TIMEOUT(vmm, five_hundred, 240)
+{
+	static const struct {
+		const char *topology;
+		enum ktstr_irqchip irqchip;
+		bool start;
+	} vms[] = {
+		{ "1n1l1c1t", KTSTR_IRQCHIP_AUTO, true },
+		{ "1n1l2c1t", KTSTR_IRQCHIP_SPLIT, true },
+		{ "1n1l2c1t", KTSTR_IRQCHIP_AUTO, false },
+		{ "2n2l2c1t", KTSTR_IRQCHIP_AUTO, true },
+		{ "1n2l4c2t", KTSTR_IRQCHIP_SPLIT, false },
+	};
+	const unsigned int first = 20;
+	struct held before = {};
+	unsigned int round;
+	long rss = 0;
+
+	self->cfg.memory = 2 * MEMORY;
 	set_guest(_metadata, self, guest_spin);
-	for (round = 0; round < 100; round++) {
-		if (round % 2) {
-			create(_metadata, self);
-		} else {
+	for (round = 0; round < 500; round++) {
+		unsigned int i = round % ARRAY_SIZE(vms);
+
+		ASSERT_EQ(0, topology_parse(vms[i].topology, &self->cfg.topo, &self->err));
+		self->cfg.irqchip = vms[i].irqchip;
+		if (vms[i].start)
 			start(_metadata, self);
-			if (round % 4)
-				usleep(round * 20);
-		}
+		else
+			create(_metadata, self);
+		if (round % 4 == 1)
+			usleep(round * 10);
 		destroy(self);
-		if (round < 20) {
-			getrusage(RUSAGE_SELF, &usage);
-			rss = usage.ru_maxrss;
+		if (round == first) {
 			before = held();
+			rss = resident_kib();
 		}
 	}
-	expect_held(_metadata, &before);
-	getrusage(RUSAGE_SELF, &usage);
+	EXPECT_EQ(before.fds, held().fds);
+	EXPECT_EQ(before.threads, held().threads);
+	EXPECT_EQ(before.pages, held().pages);
 	if (!with_asan())
-		EXPECT_LE(usage.ru_maxrss, rss + 1024);
+		EXPECT_LE(resident_kib(), rss + 512);
 }
 
 /* With every number of file descriptors until there are enough */
