@@ -375,6 +375,23 @@ static const struct parallel_work vcpu_work = {
 	.min_share = 32,
 };
 
+/*
+ * KVM finds the target of an IPI in a map that it makes anew before it adds a vCPU:
+ * those that were added last are not in it, until some LAPIC changes. Setting one
+ * to what it is counts as a change.
+ */
+static int complete_apic_map(struct ktstr_vm *vm, struct errmsg *err)
+{
+	const int fd = vm->vcpus[0].fd;
+	struct kvm_lapic_state lapic;
+
+	if (ioctl(fd, KVM_GET_LAPIC, &lapic))
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_GET_LAPIC of CPU 0");
+	if (ioctl(fd, KVM_SET_LAPIC, &lapic))
+		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_SET_LAPIC of CPU 0");
+	return 0;
+}
+
 static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 {
 	unsigned int nr = topology_cpus(&vm->cfg.topo);
@@ -389,7 +406,7 @@ static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 
 	for (; vm->nr_vcpus < nr; vm->nr_vcpus++)
 		vm->vcpus[vm->nr_vcpus].fd = -1;
-	return parallel_run(&vcpu_work, vm, nr, err);
+	return parallel_run(&vcpu_work, vm, nr, err) ?: complete_apic_map(vm, err);
 }
 
 int ktstr_vm_allocate(struct ktstr_vm *vm, u64 memory, struct errmsg *err)

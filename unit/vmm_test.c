@@ -230,13 +230,6 @@ asm("	.pushsection .rodata\n"
 "	mov $0x10800, %ebp\n"
 "	movq $0, (%rbp)\n"
 
-/*
- * Enable the LAPIC by its spurious vector register, as every kernel does: KVM
- * does not find the CPU that was created last before some LAPIC has changed.
- */
-"	mov $0xfee00000, %eax\n"
-"	movl $0x1ff, 0xf0(%rax)\n"
-
 /* x2APIC mode: IA32_APIC_BASE, bit 10 */
 "	cmpl $0, guest_smp_x2apic(%rip)\n"
 "	je 1f\n"
