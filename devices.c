@@ -6,6 +6,7 @@
 #include <linux/virtio_mmio.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -377,6 +378,13 @@ void devices_eoi(struct devices *dev, u8 vector)
 u64 devices_irq_failures(struct devices *dev)
 {
 	return ioapic_routing_failures(&dev->ioapic);
+}
+
+void devices_broken(struct devices *dev, char *text, size_t size)
+{
+	const char *why = virtio_mmio_broken(&dev->console.dev);
+
+	snprintf(text, size, "%s%s", why ? "console: " : "", why ?: "");
 }
 
 ssize_t devices_recv(struct devices *dev, void *data, size_t len, u64 timeout_ns)

@@ -153,6 +153,15 @@ void devices_eoi(struct devices *dev, u8 vector);
 u64 devices_irq_failures(struct devices *dev);
 
 /**
+ * devices_broken() - which virtio device has stopped, because the guest's driver
+ *	broke the rules
+ * @dev: the devices
+ * @text: filled in, as "console: why"; empty if none has
+ * @size: room at @text
+ */
+void devices_broken(struct devices *dev, char *text, size_t size);
+
+/**
  * devices_recv() - read what the guest sent through the control channel
  * @dev: the devices
  * @data: filled in

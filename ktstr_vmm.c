@@ -692,6 +692,7 @@ void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *r
 	result->console = vm->devices.log.text;
 	result->console_len = vm->devices.log.len;
 	result->irq_failures = devices_irq_failures(&vm->devices);
+	devices_broken(&vm->devices, result->broken, sizeof(result->broken));
 	classify_reset(result, result->console);
 }
 

@@ -106,6 +106,7 @@ enum ktstr_vm_state {
  *	that means, a line for each; or empty
  * @irq_failures: how often KVM refused the guest's interrupt routes; if at all,
  *	devices may have waited for interrupts in vain
+ * @broken: a virtio device that has stopped, and what its driver did; or empty
  * @freezes: how often the guest was frozen and thawed
  * @longest_freeze_ns: the longest time from the first vCPU's stop to the last
  *	one's start
@@ -126,6 +127,7 @@ struct ktstr_vm_result {
 	size_t console_len;
 	const char *memory_warning;
 	u64 irq_failures;
+	char broken[128];
 	u64 freezes;
 	u64 longest_freeze_ns;
 	bool tsc_jumps;

@@ -325,6 +325,8 @@ static void print_guest(struct session *s)
 	if (result->irq_failures)
 		ksft_print_msg("guest: KVM refused its interrupt routes %llu times\n",
 			       (unsigned long long)result->irq_failures);
+	if (result->broken[0])
+		ksft_print_msg("guest: its driver has stopped a device: %s\n", result->broken);
 	print_console(result);
 	print_registers(result);
 }

@@ -50,6 +50,16 @@ void virtio_mmio_break(struct virtio_mmio *dev, const char *why)
 		raise_irq(dev, VIRTIO_MMIO_INT_CONFIG);
 }
 
+const char *virtio_mmio_broken(struct virtio_mmio *dev)
+{
+	const char *why;
+
+	pthread_mutex_lock(&dev->lock);
+	why = dev->broken;
+	pthread_mutex_unlock(&dev->lock);
+	return why;
+}
+
 static void queue_stop(struct virtq *vq)
 {
 	vq->ready = false;

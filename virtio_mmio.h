@@ -203,6 +203,15 @@ void virtio_mmio_write(struct virtio_mmio *dev, u64 offset, const void *data,
 void virtio_mmio_break(struct virtio_mmio *dev, const char *why);
 
 /**
+ * virtio_mmio_broken() - has the guest broken the rules?
+ * @dev: the device; its lock is not held
+ *
+ * Return: @why of virtio_mmio_break(), or NULL if it has not, or has reset the
+ * device since then.
+ */
+const char *virtio_mmio_broken(struct virtio_mmio *dev);
+
+/**
  * virtq_pop() - take the next buffer that the guest made available
  * @vq: the queue; its device's lock is held
  * @chain: filled in on success

@@ -198,6 +198,28 @@ asm("	.pushsection .rodata\n"
 "	mov (%rbp), %rbx\n"
 "	poweroff\n"
 
+/*
+ * A driver that takes all features of the console, and says that its first queue is
+ * ready, with three descriptors
+ */
+"guest_bad_driver:\n"
+"	mov $0xc0000000, %ebp\n"
+"	movl $1, 0x70(%rbp)\n"		/* status */
+"	movl $3, 0x70(%rbp)\n"
+"	xor %ecx, %ecx\n"
+"1:	mov %ecx, 0x14(%rbp)\n"	/* device features */
+"	mov %ecx, 0x24(%rbp)\n"	/* driver features */
+"	mov 0x10(%rbp), %eax\n"
+"	mov %eax, 0x20(%rbp)\n"
+"	inc %ecx\n"
+"	cmp $2, %ecx\n"
+"	jne 1b\n"
+"	movl $0xb, 0x70(%rbp)\n"
+"	movl $0, 0x30(%rbp)\n"		/* queue: select, size, ready */
+"	movl $3, 0x38(%rbp)\n"
+"	movl $1, 0x44(%rbp)\n"
+"	poweroff\n"
+
 /* One line that is as long as the log, and one more */
 "guest_flood:\n"
 "	mov $0x3f8, %edx\n"
@@ -456,6 +478,7 @@ GUEST(spin);
 GUEST(sse);
 GUEST(look);
 GUEST(bus);
+GUEST(bad_driver);
 GUEST(flood);
 GUEST(smp);
 GUEST(irq);
@@ -710,6 +733,17 @@ TEST_F(vmm, empty_bus)
 	EXPECT_EQ(0xffff, number(r, 4));
 	EXPECT_EQ(0, number(r, 5));		/* i8042: never busy */
 	EXPECT_EQ(0x74726976, number(r, 6));	/* virtio-mmio: "virt" */
+}
+
+TEST_F(vmm, broken_device)
+{
+	const struct ktstr_vm_result *r;
+
+	r = run(_metadata, self, guest_bad_driver, KTSTR_VM_POWEROFF);
+	EXPECT_STREQ("console: queue size is no power of two, or too large", r->broken);
+	destroy(self);
+	r = run(_metadata, self, guest_bus, KTSTR_VM_POWEROFF);
+	EXPECT_STREQ("", r->broken);
 }
 
 TEST_F_TIMEOUT(vmm, console_keeps_the_tail, 90)
