@@ -395,6 +395,8 @@ static int complete_apic_map(struct ktstr_vm *vm, struct errmsg *err)
 static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 {
 	unsigned int nr = topology_cpus(&vm->cfg.topo);
+	u64 start = clock_ns();
+	int ret;
 
 	vm->run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (vm->run_size < (int)sizeof(struct kvm_run))
@@ -406,7 +408,9 @@ static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 
 	for (; vm->nr_vcpus < nr; vm->nr_vcpus++)
 		vm->vcpus[vm->nr_vcpus].fd = -1;
-	return parallel_run(&vcpu_work, vm, nr, err) ?: complete_apic_map(vm, err);
+	ret = parallel_run(&vcpu_work, vm, nr, err) ?: complete_apic_map(vm, err);
+	vm->result.vcpus_ns = clock_ns() - start;
+	return ret;
 }
 
 int ktstr_vm_allocate(struct ktstr_vm *vm, u64 memory, struct errmsg *err)

@@ -113,6 +113,7 @@ enum ktstr_vm_state {
  * @tsc_jumps: this KVM cannot set TSCs back: a guest that takes its time from
  *	there has seen each freeze as a jump
  * @create_ns: time that ktstr_vm_create() took
+ * @vcpus_ns: how much of that the vCPUs took
  * @load_ns: time that ktstr_vm_load() took
  */
 struct ktstr_vm_result {
@@ -132,6 +133,7 @@ struct ktstr_vm_result {
 	u64 longest_freeze_ns;
 	bool tsc_jumps;
 	u64 create_ns;
+	u64 vcpus_ns;
 	u64 load_ns;
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/kernel.h>
-#include <linux/types.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -12,13 +12,23 @@
 /* A share calls a few functions and the kernel; the default is 8 MiB each. */
 #define STACK_SIZE	(64 * 1024)
 
-struct share {
+/* Items are handed out in parts: who is kept from working has few to be waited for. */
+#define PARTS_OF_SHARE	4
+
+struct run {
 	const struct parallel_work *work;
 	void *ctx;
-	unsigned int first;
-	unsigned int end;
+	unsigned int nr;
+	unsigned int part;
+	atomic_uint next;
+	atomic_bool failed;
+};
+
+struct worker {
+	struct run *run;
 	pthread_t thread;
 	bool started;
+	unsigned int first;	/* of the items that failed, if @ret says so */
 	int ret;
 	struct errmsg err;
 };
@@ -33,16 +43,27 @@ unsigned int parallel_cpus(void)
 	return max(sysconf(_SC_NPROCESSORS_ONLN), 1L);
 }
 
-static void *run_share(void *arg)
+static void *run_worker(void *arg)
 {
-	struct share *share = arg;
+	struct worker *worker = arg;
+	struct run *run = worker->run;
+	unsigned int first;
 
-	share->ret = share->work->share(share->ctx, share->first, share->end, &share->err);
+	while (!worker->ret && !atomic_load(&run->failed)) {
+		first = atomic_fetch_add(&run->next, run->part);
+		if (first >= run->nr)
+			break;
+		worker->first = first;
+		worker->ret = run->work->share(run->ctx, first, min(first + run->part, run->nr),
+					       &worker->err);
+	}
+	if (worker->ret)
+		atomic_store(&run->failed, true);
 	return NULL;
 }
 
 /* Signals are for the program's own threads. */
-static void start_shares(struct share *shares, unsigned int nr)
+static void start_workers(struct worker *workers, unsigned int nr)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
@@ -53,8 +74,8 @@ static void start_shares(struct share *shares, unsigned int nr)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	for (i = 0; i < nr; i++)
-		shares[i].started = !pthread_create(&shares[i].thread, &attr, run_share,
-						    &shares[i]);
+		workers[i].started = !pthread_create(&workers[i].thread, &attr, run_worker,
+						     &workers[i]);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
@@ -63,7 +84,14 @@ int parallel_run(const struct parallel_work *work, void *ctx, unsigned int nr,
 		 struct errmsg *err)
 {
 	unsigned int threads = min(nr / work->min_share, (unsigned int)PARALLEL_MAX_THREADS);
-	struct share shares[PARALLEL_MAX_THREADS];
+	struct worker workers[PARALLEL_MAX_THREADS];
+	const struct worker *failed = NULL;
+	struct run run = {
+		.work = work,
+		.ctx = ctx,
+		.nr = nr,
+		.part = max(work->min_share / PARTS_OF_SHARE, 1U),
+	};
 	unsigned int i;
 
 	threads = min(threads, parallel_cpus());
@@ -71,25 +99,17 @@ int parallel_run(const struct parallel_work *work, void *ctx, unsigned int nr,
 		return work->share(ctx, 0, nr, err);
 
 	for (i = 0; i < threads; i++)
-		shares[i] = (struct share) {
-			.work = work,
-			.ctx = ctx,
-			.first = (u64)nr * i / threads,
-			.end = (u64)nr * (i + 1) / threads,
-		};
-	start_shares(shares + 1, threads - 1);
-	for (i = 0; i < threads; i++)
-		if (!shares[i].started)
-			run_share(&shares[i]);
-	for (i = 0; i < threads; i++)
-		if (shares[i].started)
-			pthread_join(shares[i].thread, NULL);
-
+		workers[i] = (struct worker) { .run = &run };
+	start_workers(workers + 1, threads - 1);
+	run_worker(&workers[0]);
 	for (i = 0; i < threads; i++) {
-		if (!shares[i].ret)
-			continue;
-		*err = shares[i].err;
-		return shares[i].ret;
+		if (workers[i].started)
+			pthread_join(workers[i].thread, NULL);
+		if (workers[i].ret && (!failed || workers[i].first < failed->first))
+			failed = &workers[i];
 	}
-	return 0;
+	if (!failed)
+		return 0;
+	*err = failed->err;
+	return failed->ret;
 }

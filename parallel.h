@@ -18,7 +18,8 @@ unsigned int parallel_cpus(void);
 /**
  * struct parallel_work - what to do with items
  * @share: do the items @first to @end - 1; several threads call it at once, each
- *	with items of its own; returns 0 or a negative errno with @err filled in
+ *	with items of its own, and again when it is done with these; returns 0 or a
+ *	negative errno with @err filled in
  * @min_share: how many items are worth a thread
  */
 struct parallel_work {
@@ -33,8 +34,8 @@ struct parallel_work {
  * @nr: items 0 to @nr - 1
  * @err: of the lowest items that failed
  *
- * Threads that cannot be had are done without: the caller's does their share.
- * A share that fails does not end the others.
+ * Threads that cannot be had are done without: the caller's does it all. When items
+ * have failed, no more are begun.
  *
  * Return: 0, or what the failing share returned.
  */

@@ -5,34 +5,56 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "kselftest_harness.h"
 #include "parallel.h"
 #include "testutil.h"
 
 #define MAX_ITEMS	4096
 
+#define DEADLINE_NS	(5 * NSEC_PER_SEC)
+
 /* Who did what; the threads write to entries of their own */
 struct log {
 	pid_t tids[MAX_ITEMS];
 	unsigned int times[MAX_ITEMS];
 	unsigned int fail_from;
-	bool signals_open;
+	unsigned int run;
+	unsigned int wait_for;
+	atomic_uint threads;
+	atomic_bool signals_open;
 };
+
+/* The work is over in no time: nobody goes on before all threads have come. */
+static void arrive(struct log *log)
+{
+	static __thread unsigned int last_run;
+	const u64 deadline = clock_ns() + DEADLINE_NS;
+	sigset_t blocked;
+
+	if (last_run == log->run)
+		return;
+	last_run = log->run;
+	atomic_fetch_add(&log->threads, 1);
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	if (gettid() != getpid() && !sigismember(&blocked, SIGINT))
+		atomic_store(&log->signals_open, true);
+	while (atomic_load(&log->threads) < log->wait_for && clock_ns() < deadline)
+		usleep(100);
+}
 
 static int share(void *ctx, unsigned int first, unsigned int end, struct errmsg *err)
 {
 	struct log *log = ctx;
-	sigset_t blocked;
 	unsigned int i;
 
-	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-	if (gettid() != getpid() && !sigismember(&blocked, SIGINT))
-		log->signals_open = true;
+	arrive(log);
 	for (i = first; i < end; i++) {
 		log->tids[i] = gettid();
 		log->times[i]++;
@@ -44,28 +66,28 @@ static int share(void *ctx, unsigned int first, unsigned int end, struct errmsg 
 
 static const struct parallel_work eights = { .share = share, .min_share = 8 };
 
-static unsigned int threads(const struct log *log, unsigned int nr)
-{
-	unsigned int i, threads = 0;
-
-	/* Shares are contiguous. */
-	for (i = 0; i < nr; i++)
-		threads += !i || log->tids[i] != log->tids[i - 1];
-	return threads;
-}
-
 static struct log logged;
 
-static void run(struct __test_metadata *_metadata, unsigned int nr)
+static int run(unsigned int nr, unsigned int fail_from, struct errmsg *err)
 {
-	struct errmsg err = {};
-	unsigned int i;
+	const unsigned int runs = logged.run;
 
 	memset(&logged, 0, sizeof(logged));
-	logged.fail_from = MAX_ITEMS;
-	ASSERT_EQ(0, parallel_run(&eights, &logged, nr, &err));
+	memset(err, 0, sizeof(*err));
+	logged.run = runs + 1;
+	logged.fail_from = fail_from;
+	logged.wait_for = min(max(nr / 8, 1U), min(parallel_cpus(), PARALLEL_MAX_THREADS + 0U));
+	return parallel_run(&eights, &logged, nr, err);
+}
+
+static void expect_all(struct __test_metadata *_metadata, unsigned int nr)
+{
+	struct errmsg err;
+	unsigned int i;
+
+	ASSERT_EQ(0, run(nr, MAX_ITEMS, &err));
 	EXPECT_STREQ("", err.text);
-	EXPECT_FALSE(logged.signals_open);
+	EXPECT_FALSE(atomic_load(&logged.signals_open));
 	for (i = 0; i < MAX_ITEMS; i++) {
 		ASSERT_EQ(i < nr, logged.times[i]) {
 			TH_LOG("item %u of %u was done %u times", i, nr, logged.times[i]);
@@ -78,23 +100,21 @@ TEST(every_item_once)
 	unsigned int nr;
 
 	for (nr = 0; nr < 100; nr++)
-		run(_metadata, nr);
-	run(_metadata, 1023);
-	run(_metadata, MAX_ITEMS);
+		expect_all(_metadata, nr);
+	expect_all(_metadata, 1023);
+	expect_all(_metadata, MAX_ITEMS);
 }
 
 TEST(as_many_threads_as_useful)
 {
-	unsigned int cpus = parallel_cpus(), nr;
+	unsigned int nr;
 
-	ASSERT_LE(1, cpus);
+	ASSERT_LE(1, parallel_cpus());
 	for (nr = 1; nr <= 16 * PARALLEL_MAX_THREADS; nr++) {
-		unsigned int most = min(max(nr / 8, 1U), min(cpus, PARALLEL_MAX_THREADS + 0U));
-
-		run(_metadata, nr);
-		EXPECT_EQ(most, threads(&logged, nr));
-		/* The caller works, too. */
-		EXPECT_EQ(getpid(), logged.tids[0]);
+		expect_all(_metadata, nr);
+		EXPECT_EQ(logged.wait_for, atomic_load(&logged.threads)) {
+			TH_LOG("%u items", nr);
+		}
 	}
 }
 
@@ -111,26 +131,25 @@ TEST(one_cpu)
 	CPU_SET(cpu, &one);
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
 	EXPECT_EQ(1, parallel_cpus());
-	run(_metadata, MAX_ITEMS);
-	EXPECT_EQ(1, threads(&logged, MAX_ITEMS));
+	expect_all(_metadata, MAX_ITEMS);
+	EXPECT_EQ(1, atomic_load(&logged.threads));
+	EXPECT_EQ(getpid(), logged.tids[0]);
 }
 
 TEST(first_failure)
 {
-	struct errmsg err = {};
+	struct errmsg err;
 
-	memset(&logged, 0, sizeof(logged));
-	/* Every share fails at its first item, the caller's among them. */
-	EXPECT_EQ(-ENOMEM, parallel_run(&eights, &logged, MAX_ITEMS, &err));
+	/* Each thread's first items fail: the lowest of them count, and are the last. */
+	EXPECT_EQ(-ENOMEM, run(MAX_ITEMS, 0, &err));
 	EXPECT_EQ(ERRMSG_HOST, err.kind);
 	EXPECT_EQ(0, strncmp(err.text, "item 0: ENOMEM", 14)) {
 		TH_LOG("%s", err.text);
 	}
+	EXPECT_EQ(0, logged.times[MAX_ITEMS - 1]);
 
-	/* The last one fails only: the others have done theirs. */
-	memset(&logged, 0, sizeof(logged));
-	logged.fail_from = MAX_ITEMS - 1;
-	EXPECT_EQ(-ENOMEM, parallel_run(&eights, &logged, MAX_ITEMS, &err));
+	/* Only the last one fails: the others have been done by then. */
+	EXPECT_EQ(-ENOMEM, run(MAX_ITEMS, MAX_ITEMS - 1, &err));
 	EXPECT_EQ(0, strncmp(err.text, "item 4095: ENOMEM", 17)) {
 		TH_LOG("%s", err.text);
 	}
@@ -142,14 +161,18 @@ TEST(first_failure)
 TEST(no_threads)
 {
 	struct rlimit old;
+	struct errmsg err;
+	int ret;
 
 	if (with_asan())
 		SKIP(return, "a sanitizer needs address space of its own");
 	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &old));
 	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &(struct rlimit){ 0, old.rlim_max }));
-	run(_metadata, MAX_ITEMS);
+	ret = run(MAX_ITEMS, MAX_ITEMS, &err);
 	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &old));
-	EXPECT_EQ(1, threads(&logged, MAX_ITEMS));
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(1, atomic_load(&logged.threads));
+	EXPECT_EQ(1, logged.times[MAX_ITEMS - 1]);
 }
 
 TEST_HARNESS_MAIN
