@@ -60,6 +60,26 @@ const char *virtio_mmio_broken(struct virtio_mmio *dev)
 	return why;
 }
 
+void virtio_mmio_begin_work(struct virtio_mmio *dev)
+{
+	dev->busy = true;
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void virtio_mmio_end_work(struct virtio_mmio *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	dev->busy = false;
+	pthread_cond_broadcast(&dev->idle);
+}
+
+/* The queues have been stopped: what is still in the works is the last of it. */
+static void wait_idle(struct virtio_mmio *dev)
+{
+	while (dev->busy)
+		pthread_cond_wait(&dev->idle, &dev->lock);
+}
+
 static void queue_stop(struct virtq *vq)
 {
 	vq->ready = false;
@@ -136,6 +156,7 @@ static void write_status(struct virtio_mmio *dev, u32 val)
 {
 	if (!val) {
 		device_reset(dev);
+		wait_idle(dev);
 		return;
 	}
 	val = dev->status | (val & DRIVER_STATUS);
@@ -159,9 +180,12 @@ static void write_driver_features(struct virtio_mmio *dev, u32 val)
 
 static void write_queue_ready(struct virtq *vq, u32 val)
 {
-	if (val == 0)
+	if (val == 0) {
 		queue_stop(vq);
-	else if (val == 1 && !vq->ready && (vq->dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		wait_idle(vq->dev);
+		return;
+	}
+	if (val == 1 && !vq->ready && (vq->dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
 		queue_start(vq);
 }
 
@@ -345,6 +369,7 @@ int virtio_mmio_init(struct virtio_mmio *dev, const struct virtio_dev_ops *ops,
 		return errmsg_set(err, ERRMSG_HOST, errno,
 				  "eventfd for a virtio device's notifications");
 	pthread_mutex_init(&dev->lock, NULL);
+	pthread_cond_init(&dev->idle, NULL);
 	for (i = 0; i < ops->nr_queues; i++)
 		dev->queues[i].dev = dev;
 	device_reset(dev);
@@ -353,6 +378,7 @@ int virtio_mmio_init(struct virtio_mmio *dev, const struct virtio_dev_ops *ops,
 
 void virtio_mmio_destroy(struct virtio_mmio *dev)
 {
+	pthread_cond_destroy(&dev->idle);
 	pthread_mutex_destroy(&dev->lock);
 	close(dev->notify_fd);
 }
@@ -521,6 +547,48 @@ bool virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 	}
 	vq->last_avail++;
 	return true;
+}
+
+/*
+ * The part of @iov that is not skipped, at most @max bytes of it. Return: its
+ * length; what is still to be skipped is in *@skip.
+ */
+static size_t iov_part(const struct iovec *iov, u64 *skip, size_t max, void **part)
+{
+	u64 n = min_t(u64, *skip, iov->iov_len);
+
+	*skip -= n;
+	*part = (u8 *)iov->iov_base + n;
+	return min_t(size_t, iov->iov_len - n, max);
+}
+
+size_t virtq_chain_copy(const struct virtq_chain *chain, u64 skip, void *buf, size_t len)
+{
+	size_t done = 0, n;
+	unsigned int i;
+	void *part;
+
+	for (i = 0; i < chain->nr_read && done < len; i++, done += n) {
+		n = iov_part(&chain->iov[i], &skip, len - done, &part);
+		memcpy((u8 *)buf + done, part, n);
+	}
+	/* The copy is what is looked at, not the guest's memory once more. */
+	barrier();
+	return done;
+}
+
+size_t virtq_chain_fill(const struct virtq_chain *chain, u64 skip, const void *data, size_t len)
+{
+	const struct iovec *iov = &chain->iov[chain->nr_read];
+	size_t done = 0, n;
+	unsigned int i;
+	void *part;
+
+	for (i = 0; i < chain->nr_write && done < len; i++, done += n) {
+		n = iov_part(&iov[i], &skip, len - done, &part);
+		memcpy(part, (const u8 *)data + done, n);
+	}
+	return done;
 }
 
 bool virtq_chain_valid(const struct virtq *vq, const struct virtq_chain *chain)

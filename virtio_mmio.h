@@ -31,7 +31,7 @@
 #include "errmsg.h"
 #include "numa_mem.h"
 
-#define VIRTIO_MMIO_MAX_QUEUES	4
+#define VIRTIO_MMIO_MAX_QUEUES	6
 #define VIRTQ_MAX_SIZE		256	/* descriptors of a queue or of a chain */
 
 struct virtio_mmio;
@@ -94,6 +94,8 @@ struct virtq {
 /**
  * struct virtio_mmio - a device's registers and queues
  * @lock: held by every register access; whoever calls virtq_*() holds it
+ * @idle: signalled when @busy has become false
+ * @busy: between virtio_mmio_begin_work() and virtio_mmio_end_work()
  * @ops: the device behind the registers
  * @mem: guest RAM
  * @irq: raises the device's interrupt, as an edge. Called with @lock held by
@@ -111,6 +113,8 @@ struct virtq {
  */
 struct virtio_mmio {
 	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	bool busy;
 	const struct virtio_dev_ops *ops;
 	const struct numa_mem *mem;
 	void (*irq)(void *ctx);
@@ -212,6 +216,18 @@ void virtio_mmio_break(struct virtio_mmio *dev, const char *why);
 const char *virtio_mmio_broken(struct virtio_mmio *dev);
 
 /**
+ * virtio_mmio_begin_work() - drop the lock for work on a buffer that takes long
+ * @dev: the device; its lock is held, and by one thread at a time only
+ *
+ * Until virtio_mmio_end_work() has taken the lock again the CPUs can access
+ * registers, but a reset, or the stop of a queue, waits: when the driver sees
+ * that it is done, the device does not touch the driver's memory any more
+ * (2.4.1, 4.2.2.1).
+ */
+void virtio_mmio_begin_work(struct virtio_mmio *dev);
+void virtio_mmio_end_work(struct virtio_mmio *dev);
+
+/**
  * virtq_pop() - take the next buffer that the guest made available
  * @vq: the queue; its device's lock is held
  * @chain: filled in on success
@@ -224,6 +240,28 @@ const char *virtio_mmio_broken(struct virtio_mmio *dev);
  * ready, or the ring is broken (which breaks the device).
  */
 bool virtq_pop(struct virtq *vq, struct virtq_chain *chain);
+
+/**
+ * virtq_chain_copy() - copy from the parts that the device reads
+ * @chain: a popped chain
+ * @skip: bytes of these parts that come first and are not wanted
+ * @buf: filled in; the guest cannot change it any more
+ * @len: room at @buf
+ *
+ * Return: bytes copied; less than @len if the chain ends before.
+ */
+size_t virtq_chain_copy(const struct virtq_chain *chain, u64 skip, void *buf, size_t len);
+
+/**
+ * virtq_chain_fill() - copy to the parts that the device writes
+ * @chain: a popped chain
+ * @skip: bytes of these parts that come first and are left alone
+ * @data: what to write
+ * @len: bytes at @data
+ *
+ * Return: bytes copied; less than @len if the chain ends before.
+ */
+size_t virtq_chain_fill(const struct virtq_chain *chain, u64 skip, const void *data, size_t len);
 
 /**
  * virtq_chain_valid() - is a chain still the device's?

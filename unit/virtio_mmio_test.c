@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The virtio-mmio transport and its queues, with good drivers and hostile ones. */
 #include <errno.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "virtio_driver.h"
@@ -434,6 +436,94 @@ TEST_F(mmio, stale_chain)
 		EXPECT_EQ(0, g->queues[0].ring.used->idx);
 		EXPECT_EQ(0, counters.irqs);
 	}
+}
+
+/* The driver's side of a thread that works on a buffer */
+struct work {
+	struct virtio_mmio *dev;
+	int started_fd;
+	bool done;
+};
+
+static void *work_thread(void *arg)
+{
+	struct work *w = arg;
+
+	pthread_mutex_lock(&w->dev->lock);
+	virtio_mmio_begin_work(w->dev);
+	eventfd_write(w->started_fd, 1);
+	usleep(50000);
+	w->done = true;
+	virtio_mmio_end_work(w->dev);
+	pthread_mutex_unlock(&w->dev->lock);
+	return NULL;
+}
+
+/*
+ * When a reset, or the stop of a queue, is done, nobody works on its memory; to
+ * read registers one need not wait.
+ */
+TEST_F(mmio, reset_waits_for_work)
+{
+	struct guest *g = &self->g;
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct work w = { &self->dev, eventfd(0, EFD_CLOEXEC), false };
+		eventfd_t count;
+
+		ASSERT_TRUE(guest_start(g, DEV_FEATURES, QUEUE_SIZE));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, work_thread, &w));
+		eventfd_read(w.started_fd, &count);
+		guest_read(g, VIRTIO_MMIO_INTERRUPT_STATUS);
+		EXPECT_FALSE(__atomic_load_n(&w.done, __ATOMIC_ACQUIRE));
+		guest_write(g, VIRTIO_MMIO_QUEUE_SEL, 0);
+		guest_write(g, i ? VIRTIO_MMIO_QUEUE_READY : VIRTIO_MMIO_STATUS, 0);
+		EXPECT_TRUE(__atomic_load_n(&w.done, __ATOMIC_ACQUIRE));
+		pthread_join(thread, NULL);
+		close(w.started_fd);
+	}
+}
+
+/* In and out of a chain, past any number of bytes, over the seams of its parts */
+TEST_F(mmio, copy_and_fill)
+{
+	static const struct guest_sg sg[] = {
+		{ GUEST_DATA, 3, false }, { GUEST_DATA + 10, 1, false },
+		{ GUEST_DATA + 20, 6, false }, { GUEST_DATA + 40, 5, true },
+		{ GUEST_DATA + 50, 4, true },
+	};
+	u8 *ram = guest_ptr(&self->g, GUEST_DATA), buf[16];
+	static const u8 at[] = { 0, 1, 2, 10, 20, 21, 22, 23, 24, 25 };
+	static const u8 to[] = { 40, 41, 42, 43, 44, 50, 51, 52, 53 };
+	struct virtq_chain chain;
+	size_t skip, len, i, n;
+
+	ASSERT_TRUE(guest_start(&self->g, DEV_FEATURES, QUEUE_SIZE));
+	ASSERT_LE(0, guest_add(&self->g, 0, sg, ARRAY_SIZE(sg)));
+	guest_kick(&self->g, 0);
+	ASSERT_TRUE(virtq_pop(self->vq, &chain));
+	for (skip = 0; skip < 12; skip++) {
+		for (len = 0; len < 12; len++) {
+			for (i = 0; i < 64; i++)
+				ram[i] = i;
+			n = skip < sizeof(at) ? min(len, sizeof(at) - skip) : 0;
+			ASSERT_EQ(n, virtq_chain_copy(&chain, skip, buf, len));
+			ASSERT_EQ(0, memcmp(buf, at + skip, n));
+
+			memset(buf, 0xff, sizeof(buf));
+			n = skip < sizeof(to) ? min(len, sizeof(to) - skip) : 0;
+			ASSERT_EQ(n, virtq_chain_fill(&chain, skip, buf, len));
+			for (i = 0; i < n; i++) {
+				ASSERT_EQ(0xff, ram[to[skip + i]]);
+				ram[to[skip + i]] = to[skip + i];
+			}
+			for (i = 0; i < 64; i++)
+				ASSERT_EQ(i, ram[i]);
+		}
+	}
+	EXPECT_EQ(0, virtq_chain_copy(&chain, ~0ULL, buf, 1));
 }
 
 TEST_F(mmio, interrupt_suppressed_by_flag)
