@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/kvm.h>
 #include <linux/sizes.h>
@@ -7,13 +8,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "devices.h"
 #include "kvm_caps.h"
 #include "memory_map.h"
@@ -70,52 +69,34 @@ static const struct uart_ops uart_ops = {
 	.irq = uart_irq,
 };
 
+static void slot_irq(void *ctx)
+{
+	const struct virtio_slot *slot = ctx;
+
+	raise_event(slot->irqfd);
+}
+
 static void console_irq(void *ctx)
 {
 	struct devices *dev = ctx;
 
-	raise_event(dev->console_irqfd);
+	slot_irq(&dev->slots[VIRTIO_SLOT_CONSOLE]);
 }
 
-/* Return: whether @len more bytes fit */
-static bool channel_grow(struct channel *channel, size_t len)
-{
-	size_t room = channel->room ?: SZ_64K;
-	char *data;
-
-	while (room - channel->len < len)
-		room *= 2;
-	if (room == channel->room)
-		return true;
-	if (room > CHANNEL_SIZE)
-		return false;
-	data = realloc(channel->data, room);
-	if (!data)
-		return false;
-	channel->data = data;
-	channel->room = room;
-	return true;
-}
-
-static void console_data(void *ctx, const void *data, size_t len)
+static size_t console_data(void *ctx, enum console_port_id port, const void *data, size_t len)
 {
 	struct devices *dev = ctx;
-	struct channel *channel = &dev->channel;
 
-	pthread_mutex_lock(&channel->lock);
-	if (!channel->overflow && len <= CHANNEL_SIZE && channel_grow(channel, len)) {
-		memcpy(channel->data + channel->len, data, len);
-		channel->len += len;
-	} else {
-		channel->overflow = true;
-	}
-	pthread_cond_signal(&channel->changed);
-	pthread_mutex_unlock(&channel->lock);
+	return channel_write(&dev->channels[port], data, len);
 }
 
 /* An agent that is gone is noticed by its silence, or by the kernel's panic. */
-static void console_open(void *ctx __maybe_unused, bool open __maybe_unused)
+static void console_open(void *ctx, enum console_port_id port, bool open)
 {
+	struct devices *dev = ctx;
+
+	if (port == CONSOLE_PORT_BULK && !open)
+		channel_close(&dev->channels[port]);
 }
 
 static const struct virtio_console_ops console_ops = {
@@ -123,6 +104,41 @@ static const struct virtio_console_ops console_ops = {
 	.data = console_data,
 	.open = console_open,
 };
+
+static void console_resume(void *ctx)
+{
+	struct devices *dev = ctx;
+
+	virtio_console_resume(&dev->console);
+}
+
+static void end_channels(struct devices *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < CONSOLE_NR_PORTS; i++)
+		channel_end(&dev->channels[i]);
+}
+
+static void console_process(void *ctx)
+{
+	struct devices *dev = ctx;
+	/* Asked before looking: what the guest had sent before it ended counts. */
+	bool finishing = __atomic_load_n(&dev->finishing, __ATOMIC_ACQUIRE);
+
+	if (!virtio_console_process(&dev->console) && finishing)
+		end_channels(dev);
+}
+
+static void blk_process(void *ctx)
+{
+	virtio_blk_process(ctx);
+}
+
+static void net_process(void *ctx)
+{
+	virtio_net_process(ctx);
+}
 
 static int ioapic_install(void *ctx, const struct kvm_irq_routing *routes)
 {
@@ -180,137 +196,187 @@ static int make_eventfd(int *fd, struct errmsg *err)
 	return 0;
 }
 
-static void channel_init(struct channel *channel)
+/* A device that exists gets its place. */
+static int slot_connect(struct devices *dev, enum virtio_slot_id id, struct virtio_mmio *mmio,
+			void (*process)(void *ctx), void *ctx, struct errmsg *err)
 {
-	pthread_condattr_t attr;
+	struct virtio_slot *slot = &dev->slots[id];
 
-	pthread_mutex_init(&channel->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&channel->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	*slot = (struct virtio_slot){
+		.dev = mmio, .irqfd = -1, .timer_fd = -1, .stop_fd = dev->io_stop,
+		.process = process, .ctx = ctx,
+	};
+	return make_eventfd(&slot->irqfd, err) ?:
+	       connect_irqfd(dev->vm_fd, slot->irqfd, MAP_VIRTIO_GSI(id), err) ?:
+	       connect_notify(dev->vm_fd, mmio->notify_fd, MAP_VIRTIO(id), err);
 }
 
-int devices_create(struct devices *dev, int vm_fd, const struct numa_mem *mem,
+static int create_console(struct devices *dev, const struct numa_mem *mem, struct errmsg *err)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < CONSOLE_NR_PORTS && !ret; i++)
+		ret = channel_init(&dev->channels[i], CHANNEL_SIZE, console_resume, dev, err);
+	return ret ?: virtio_console_init(&dev->console, mem, &console_ops, dev, err) ?:
+	       slot_connect(dev, VIRTIO_SLOT_CONSOLE, &dev->console.dev, console_process, dev, err);
+}
+
+static int create_blk(struct devices *dev, const struct devices_config *cfg, struct errmsg *err)
+{
+	struct virtio_slot *slot = &dev->slots[VIRTIO_SLOT_BLK];
+	int ret;
+
+	if (!cfg->disk)
+		return 0;
+	ret = virtio_blk_init(&dev->blk, cfg->disk, cfg->mem, slot_irq, slot, err) ?:
+	      slot_connect(dev, VIRTIO_SLOT_BLK, &dev->blk.dev, blk_process, &dev->blk, err);
+	if (!ret)
+		slot->timer_fd = dev->blk.timer_fd;
+	return ret;
+}
+
+static int create_net(struct devices *dev, const struct devices_config *cfg, struct errmsg *err)
+{
+	struct virtio_slot *slot = &dev->slots[VIRTIO_SLOT_NET];
+	int ret;
+
+	if (!cfg->net)
+		return 0;
+	ret = virtio_net_init(&dev->net, cfg->net, cfg->mem, slot_irq, slot, err) ?:
+	      slot_connect(dev, VIRTIO_SLOT_NET, &dev->net.dev, net_process, &dev->net, err);
+	if (!ret)
+		slot->timer_fd = dev->net.timer_fd;
+	return ret;
+}
+
+int devices_create(struct devices *dev, int vm_fd, const struct devices_config *cfg,
 		   const struct devices_ops *ops, void *ctx, struct errmsg *err)
 {
 	int ret;
 
 	memset(dev, 0, offsetof(struct devices, log));
 	dev->log.len = 0;
-	memset(&dev->channel, 0, sizeof(dev->channel));
-	dev->io_started = false;
 	dev->ops = ops;
 	dev->ctx = ctx;
 	dev->vm_fd = vm_fd;
-
-	ret = make_eventfd(&dev->uart_irqfd, err);
-	if (ret)
-		return ret;
-	ret = make_eventfd(&dev->console_irqfd, err);
-	if (ret)
-		goto close_uart;
-	ret = make_eventfd(&dev->io_stop, err);
-	if (ret)
-		goto close_console;
-	ret = virtio_console_init(&dev->console, mem, &console_ops, dev, err);
-	if (ret)
-		goto close_stop;
-	ret = connect_irqfd(vm_fd, dev->uart_irqfd, PORT_COM1_GSI, err) ?:
-	      connect_irqfd(vm_fd, dev->console_irqfd, MAP_VIRTIO_GSI(VIRTIO_SLOT_CONSOLE), err) ?:
-	      connect_notify(vm_fd, dev->console.dev.notify_fd,
-			     MAP_VIRTIO(VIRTIO_SLOT_CONSOLE), err);
-	if (ret)
-		goto destroy_console;
-
+	dev->uart_irqfd = -1;
+	dev->io_stop = -1;
 	pthread_mutex_init(&dev->uart_lock, NULL);
 	pthread_mutex_init(&dev->log.lock, NULL);
-	channel_init(&dev->channel);
 	ioapic_routing_init(&dev->ioapic, &ioapic_ops, dev);
 	uart_init(&dev->uart, &uart_ops, dev);
-	return 0;
 
-destroy_console:
-	virtio_console_destroy(&dev->console);
-close_stop:
-	close(dev->io_stop);
-close_console:
-	close(dev->console_irqfd);
-close_uart:
-	close(dev->uart_irqfd);
+	ret = make_eventfd(&dev->uart_irqfd, err) ?:
+	      make_eventfd(&dev->io_stop, err) ?:
+	      connect_irqfd(vm_fd, dev->uart_irqfd, PORT_COM1_GSI, err) ?:
+	      create_console(dev, cfg->mem, err) ?:
+	      create_blk(dev, cfg, err) ?:
+	      create_net(dev, cfg, err);
+	if (ret)
+		devices_destroy(dev);
 	return ret;
 }
 
+u32 devices_slots(const struct devices *dev)
+{
+	u32 slots = 0;
+	unsigned int i;
+
+	for (i = 0; i < VIRTIO_NR_SLOTS; i++)
+		slots |= dev->slots[i].dev ? BIT(i) : 0;
+	return slots;
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Of devices that were not all made, too: what was not is still all zero. */
 void devices_destroy(struct devices *dev)
 {
+	unsigned int i;
+
+	if (dev->slots[VIRTIO_SLOT_NET].dev)
+		virtio_net_destroy(&dev->net);
+	if (dev->slots[VIRTIO_SLOT_BLK].dev)
+		virtio_blk_destroy(&dev->blk);
+	if (dev->slots[VIRTIO_SLOT_CONSOLE].dev)
+		virtio_console_destroy(&dev->console);
+	for (i = 0; i < VIRTIO_NR_SLOTS; i++) {
+		if (dev->slots[i].dev)
+			close_if_open(dev->slots[i].irqfd);
+	}
+	for (i = 0; i < CONSOLE_NR_PORTS; i++)
+		channel_destroy(&dev->channels[i]);
 	ioapic_routing_destroy(&dev->ioapic);
-	pthread_cond_destroy(&dev->channel.changed);
-	pthread_mutex_destroy(&dev->channel.lock);
 	pthread_mutex_destroy(&dev->log.lock);
 	pthread_mutex_destroy(&dev->uart_lock);
-	free(dev->channel.data);
-	virtio_console_destroy(&dev->console);
-	close(dev->io_stop);
-	close(dev->console_irqfd);
-	close(dev->uart_irqfd);
+	close_if_open(dev->io_stop);
+	close_if_open(dev->uart_irqfd);
 }
 
-static void channel_end(struct channel *channel)
+static void *slot_thread(void *arg)
 {
-	pthread_mutex_lock(&channel->lock);
-	channel->ended = true;
-	pthread_cond_broadcast(&channel->changed);
-	pthread_mutex_unlock(&channel->lock);
-}
-
-static void *io_thread(void *arg)
-{
-	struct devices *dev = arg;
+	struct virtio_slot *slot = arg;
 	struct pollfd fds[] = {
-		{ .fd = dev->io_stop, .events = POLLIN },
-		{ .fd = dev->console.dev.notify_fd, .events = POLLIN },
+		{ .fd = slot->stop_fd, .events = POLLIN },
+		{ .fd = slot->dev->notify_fd, .events = POLLIN },
+		{ .fd = slot->timer_fd, .events = POLLIN },
 	};
 
 	while (!fds[0].revents) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
-		if (fds[1].revents)
-			virtio_console_process(&dev->console);
+		slot->process(slot->ctx);
 	}
-	/* What the guest had sent before it ended counts. */
-	virtio_console_process(&dev->console);
-	channel_end(&dev->channel);
 	return NULL;
 }
 
 int devices_start(struct devices *dev, struct errmsg *err)
 {
 	sigset_t all, old;
-	int ret;
+	unsigned int i;
+	int ret = 0;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&dev->io_thread, NULL, io_thread, dev);
+	for (i = 0; i < VIRTIO_NR_SLOTS && !ret; i++) {
+		struct virtio_slot *slot = &dev->slots[i];
+
+		if (!slot->dev)
+			continue;
+		ret = pthread_create(&slot->thread, NULL, slot_thread, slot);
+		slot->started = !ret;
+	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (ret)
 		return errmsg_set(err, kvm_errno_kind(ret), ret,
-				  "starting the I/O thread (see ulimit -u)");
-	dev->io_started = true;
+				  "starting the I/O thread of a device (see ulimit -u)");
 	return 0;
 }
 
 void devices_finish(struct devices *dev)
 {
-	raise_event(dev->io_stop);
+	__atomic_store_n(&dev->finishing, true, __ATOMIC_RELEASE);
+	virtio_console_resume(&dev->console);
 }
 
 void devices_stop(struct devices *dev)
 {
-	if (dev->io_started) {
-		devices_finish(dev);
-		pthread_join(dev->io_thread, NULL);
-		dev->io_started = false;
+	unsigned int i;
+
+	raise_event(dev->io_stop);
+	for (i = 0; i < VIRTIO_NR_SLOTS; i++) {
+		struct virtio_slot *slot = &dev->slots[i];
+
+		if (slot->started)
+			pthread_join(slot->thread, NULL);
+		slot->started = false;
 	}
+	end_channels(dev);
 	dev->log.text[dev->log.len] = '\0';
 }
 
@@ -355,19 +421,26 @@ void devices_pio(struct devices *dev, u16 port, bool write, void *data, u8 size)
 	*byte = port_read(port);
 }
 
+/* Where there is no device, writes get lost and all lines float high. */
+static void float_bus(bool write, void *data, u32 len)
+{
+	if (!write)
+		memset(data, 0xff, len);
+}
+
 void devices_mmio(struct devices *dev, u64 addr, bool write, void *data, u32 len)
 {
-	u64 offset = addr - MAP_VIRTIO(VIRTIO_SLOT_CONSOLE);
+	u64 offset = addr - MAP_VIRTIO(0), slot = offset / MAP_VIRTIO_SIZE;
 
 	/* KVM keeps this to itself, unless the irqchip is split. */
 	if (addr - MAP_IOAPIC < IOAPIC_MMIO_SIZE)
 		ioapic_routing_mmio(&dev->ioapic, addr - MAP_IOAPIC, write, data, len);
-	else if (offset < MAP_VIRTIO_SIZE && write)
-		virtio_mmio_write(&dev->console.dev, offset, data, len);
-	else if (offset < MAP_VIRTIO_SIZE)
-		virtio_mmio_read(&dev->console.dev, offset, data, len);
-	else if (!write)
-		memset(data, 0xff, len);
+	else if (slot >= VIRTIO_NR_SLOTS || !dev->slots[slot].dev)
+		float_bus(write, data, len);
+	else if (write)
+		virtio_mmio_write(dev->slots[slot].dev, offset % MAP_VIRTIO_SIZE, data, len);
+	else
+		virtio_mmio_read(dev->slots[slot].dev, offset % MAP_VIRTIO_SIZE, data, len);
 }
 
 void devices_eoi(struct devices *dev, u8 vector)
@@ -382,30 +455,28 @@ u64 devices_irq_failures(struct devices *dev)
 
 void devices_broken(struct devices *dev, char *text, size_t size)
 {
-	const char *why = virtio_mmio_broken(&dev->console.dev);
+	static const char * const names[VIRTIO_NR_SLOTS] = {
+		[VIRTIO_SLOT_CONSOLE] = "console",
+		[VIRTIO_SLOT_BLK] = "disk",
+		[VIRTIO_SLOT_NET] = "network card",
+	};
+	const char *why;
+	size_t i;
 
-	snprintf(text, size, "%s%s", why ? "console: " : "", why ?: "");
+	text[0] = '\0';
+	for (i = 0; i < VIRTIO_NR_SLOTS; i++) {
+		if (!dev->slots[i].dev)
+			continue;
+		why = virtio_mmio_broken(dev->slots[i].dev);
+		if (why) {
+			snprintf(text, size, "%s: %s", names[i], why);
+			return;
+		}
+	}
 }
 
-ssize_t devices_recv(struct devices *dev, void *data, size_t len, u64 timeout_ns)
+ssize_t devices_recv(struct devices *dev, enum console_port_id port, void *data, size_t len,
+		     u64 timeout_ns)
 {
-	struct channel *channel = &dev->channel;
-	struct timespec until = clock_deadline(timeout_ns);
-	ssize_t ret = 0;
-
-	pthread_mutex_lock(&channel->lock);
-	while (!channel->len && !channel->ended && !channel->overflow && !ret)
-		ret = -pthread_cond_timedwait(&channel->changed, &channel->lock, &until);
-	if (channel->len) {
-		ret = min(len, channel->len);
-		memcpy(data, channel->data, ret);
-		channel->len -= ret;
-		memmove(channel->data, channel->data + ret, channel->len);
-	} else if (channel->overflow) {
-		ret = -EOVERFLOW;
-	} else if (channel->ended) {
-		ret = 0;
-	}
-	pthread_mutex_unlock(&channel->lock);
-	return ret;
+	return channel_read(&dev->channels[port], data, len, timeout_ns);
 }

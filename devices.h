@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The board around the CPUs: I/O ports, the console UART and what was written
- * to it, the virtio-mmio devices, their I/O thread, the control channel.
+ * to it, the virtio-mmio devices, each with a thread, and what the guest sent.
  */
 #ifndef KTSTR_DEVICES_H
 #define KTSTR_DEVICES_H
 
+#include <linux/sizes.h>
 #include <linux/types.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "channel.h"
 #include "errmsg.h"
 #include "ioapic_routing.h"
+#include "memory_map.h"
 #include "numa_mem.h"
 #include "uart.h"
+#include "virtio_blk.h"
 #include "virtio_console.h"
+#include "virtio_net.h"
 
 /* How much of the guest's console is kept; the oldest half goes first */
 #define CONSOLE_LOG_SIZE	SZ_256K
 
-/* What the guest may have sent that nobody has read */
-#define CHANNEL_SIZE		SZ_16M
+/* What the guest may send to a port before somebody reads it; then it waits */
+#define CHANNEL_SIZE		SZ_4M
 
 /**
  * enum power_request - what the guest asks of the machine by I/O port
@@ -42,22 +47,45 @@ struct devices_ops {
 	void (*power)(void *ctx, enum power_request request);
 };
 
-/* Bytes of the control channel that the guest sent and nobody has read */
-struct channel {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	char *data;
-	size_t len;
-	size_t room;
-	bool overflow;
-	bool ended;
-};
-
 /* What the guest wrote to its console */
 struct console_log {
 	pthread_mutex_t lock;
 	size_t len;
 	char text[CONSOLE_LOG_SIZE + 1];
+};
+
+/**
+ * struct devices_config - what is on the board besides what every guest has
+ * @mem: guest RAM, mapped; must outlive the devices
+ * @disk: or NULL
+ * @net: or NULL
+ */
+struct devices_config {
+	const struct numa_mem *mem;
+	const struct disk_config *disk;
+	const struct net_config *net;
+};
+
+/**
+ * struct virtio_slot - a virtio device's place on the board
+ * @dev: its registers; NULL if there is no device, and no page or interrupt
+ * @irqfd: raises its interrupt
+ * @timer_fd: what its thread waits for besides notifications, or -1
+ * @stop_fd: ends its thread
+ * @process: what its thread does when either is readable
+ * @ctx: passed to @process
+ * @thread: if @started
+ * @started: it is
+ */
+struct virtio_slot {
+	struct virtio_mmio *dev;
+	int irqfd;
+	int timer_fd;
+	int stop_fd;
+	void (*process)(void *ctx);
+	void *ctx;
+	pthread_t thread;
+	bool started;
 };
 
 /* Initialise with devices_create() */
@@ -69,31 +97,40 @@ struct devices {
 	pthread_mutex_t uart_lock;
 	struct uart uart;
 	int uart_irqfd;
-	struct console_log log;
 	struct virtio_console console;
-	int console_irqfd;
-	struct channel channel;
-	pthread_t io_thread;
-	bool io_started;
+	struct channel channels[CONSOLE_NR_PORTS];
+	struct virtio_blk blk;
+	struct virtio_net net;
+	struct virtio_slot slots[VIRTIO_NR_SLOTS];
 	int io_stop;
+	bool finishing;
+	struct console_log log;
 };
 
 /**
  * devices_create() - make the devices and connect them to the VM
  * @dev: filled in
  * @vm_fd: the VM; its irqchip and memory exist; must outlive the vCPU threads
- * @mem: guest RAM, mapped; must outlive @dev
+ * @cfg: which devices
  * @ops: see struct devices_ops
  * @ctx: passed to @ops
  * @err: what failed
  *
  * Return: 0 or a negative errno; on failure there is nothing to destroy.
  */
-int devices_create(struct devices *dev, int vm_fd, const struct numa_mem *mem,
+int devices_create(struct devices *dev, int vm_fd, const struct devices_config *cfg,
 		   const struct devices_ops *ops, void *ctx, struct errmsg *err);
 
 /**
- * devices_start() - start the I/O thread
+ * devices_slots() - which virtio devices there are
+ * @dev: created devices
+ *
+ * Return: BIT(VIRTIO_SLOT_...) of each.
+ */
+u32 devices_slots(const struct devices *dev);
+
+/**
+ * devices_start() - start the devices' threads
  * @dev: created devices
  * @err: what failed
  *
@@ -104,11 +141,13 @@ int devices_start(struct devices *dev, struct errmsg *err);
 /**
  * devices_finish() - the guest has ended: take what it sent, then no more
  * @dev: created devices; callable from any thread
+ *
+ * What there is no room for is taken as it is read, until devices_stop().
  */
 void devices_finish(struct devices *dev);
 
 /**
- * devices_stop() - end the I/O thread; what the guest sent can still be read
+ * devices_stop() - end the threads; what the guest sent can still be read
  * @dev: created devices, whose vCPUs have stopped
  */
 void devices_stop(struct devices *dev);
@@ -162,15 +201,17 @@ u64 devices_irq_failures(struct devices *dev);
 void devices_broken(struct devices *dev, char *text, size_t size);
 
 /**
- * devices_recv() - read what the guest sent through the control channel
+ * devices_recv() - read what the guest sent to a port
  * @dev: the devices
+ * @port: of the console
  * @data: filled in
  * @len: room at @data
  * @timeout_ns: how long to wait for the first byte
  *
- * Return: bytes read; 0 if no more will come; -ETIMEDOUT; -EOVERFLOW if bytes
- * were lost because nobody read them.
+ * Return: bytes read; 0 if no more will come, or, for CONSOLE_PORT_BULK, at the
+ * end of a stream, which is where the guest closed the port; -ETIMEDOUT.
  */
-ssize_t devices_recv(struct devices *dev, void *data, size_t len, u64 timeout_ns);
+ssize_t devices_recv(struct devices *dev, enum console_port_id port, void *data, size_t len,
+		     u64 timeout_ns);
 
 #endif /* KTSTR_DEVICES_H */

@@ -442,7 +442,11 @@ static int build(struct ktstr_vm *vm, struct errmsg *err)
 	if (ret)
 		return ret;
 
-	ret = devices_create(&vm->devices, vm->vm_fd, &vm->mem, &devices_ops, vm, err);
+	ret = devices_create(&vm->devices, vm->vm_fd, &(struct devices_config) {
+		.mem = &vm->mem,
+		.disk = vm->cfg.disk,
+		.net = vm->cfg.net,
+	}, &devices_ops, vm, err);
 	vm->devices_created = !ret;
 	return ret;
 }
@@ -485,7 +489,7 @@ static int load_tables(struct ktstr_vm *vm, struct errmsg *err)
 	const struct acpi_config cfg = {
 		.topo = &vm->cfg.topo,
 		.mem = &vm->mem,
-		.virtio_slots = BIT(VIRTIO_SLOT_CONSOLE),
+		.virtio_slots = devices_slots(&vm->devices),
 	};
 	long len;
 
@@ -585,12 +589,22 @@ int ktstr_vm_send(struct ktstr_vm *vm, const void *data, size_t len)
 {
 	if (!vm_running(vm))
 		return -EPIPE;
-	return virtio_console_send(&vm->devices.console, data, len);
+	return virtio_console_send(&vm->devices.console, CONSOLE_PORT_WIRE, data, len);
 }
 
 ssize_t ktstr_vm_recv(struct ktstr_vm *vm, void *data, size_t len, u64 timeout_ns)
 {
-	return devices_recv(&vm->devices, data, len, timeout_ns);
+	return devices_recv(&vm->devices, CONSOLE_PORT_WIRE, data, len, timeout_ns);
+}
+
+ssize_t ktstr_vm_bulk_recv(struct ktstr_vm *vm, void *data, size_t len, u64 timeout_ns)
+{
+	return devices_recv(&vm->devices, CONSOLE_PORT_BULK, data, len, timeout_ns);
+}
+
+struct net_stats ktstr_vm_net_stats(struct ktstr_vm *vm)
+{
+	return virtio_net_stats(&vm->devices.net);
 }
 
 int ktstr_vm_wait(struct ktstr_vm *vm, u64 timeout_ns)

@@ -21,7 +21,10 @@
 #include "topology.h"
 #include "vcpu.h"
 
+struct disk_config;
 struct ktstr_vm;
+struct net_config;
+struct net_stats;
 
 /**
  * enum ktstr_irqchip - where the interrupt controllers are
@@ -48,6 +51,8 @@ enum ktstr_irqchip {
  * @vendor: whose CPUID leaves the guest sees
  * @freeze_timeout_ns: how long ktstr_vm_freeze() may wait for the last vCPU to
  *	stop; 0 for what is long enough
+ * @disk: a disk (virtio_blk.h), as /dev/vda; or NULL
+ * @net: a network card (virtio_net.h), as eth0; or NULL
  */
 struct ktstr_vm_config {
 	struct topology topo;
@@ -59,6 +64,8 @@ struct ktstr_vm_config {
 	enum ktstr_irqchip irqchip;
 	enum cpuid_vendor vendor;
 	u64 freeze_timeout_ns;
+	const struct disk_config *disk;
+	const struct net_config *net;
 };
 
 /**
@@ -202,6 +209,27 @@ int ktstr_vm_send(struct ktstr_vm *vm, const void *data, size_t len);
  */
 ssize_t ktstr_vm_recv(struct ktstr_vm *vm, void *data, size_t len,
 		      u64 timeout_ns);
+
+/**
+ * ktstr_vm_bulk_recv() - read from the bulk port, which is for large results
+ * @vm: a started VM
+ * @data: filled in
+ * @len: room at @data
+ * @timeout_ns: how long to wait for the first byte; 0 does not wait
+ *
+ * Unlike the other functions this one may be called by a thread of its own.
+ * A guest that writes faster than this reads has to wait: nothing is lost.
+ *
+ * Return: bytes read; 0 at the end of a stream, which is where the guest closed
+ * the port, or if the VM has ended and all was read; -ETIMEDOUT.
+ */
+ssize_t ktstr_vm_bulk_recv(struct ktstr_vm *vm, void *data, size_t len, u64 timeout_ns);
+
+/**
+ * ktstr_vm_net_stats() - what the network card did (virtio_net.h)
+ * @vm: a VM with a network card
+ */
+struct net_stats ktstr_vm_net_stats(struct ktstr_vm *vm);
 
 /**
  * ktstr_vm_wait() - wait for the guest to end by itself

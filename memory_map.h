@@ -35,10 +35,11 @@
 #define MAP_VIRTIO_SIZE		0x1000UL
 #define MAP_VIRTIO_GSI(i)	(5U + (i))
 
-enum virtio_slot {
+enum virtio_slot_id {
 	VIRTIO_SLOT_CONSOLE,
 	VIRTIO_SLOT_BLK,
 	VIRTIO_SLOT_NET,
+	VIRTIO_NR_SLOTS,
 };
 
 #define MAP_IOAPIC		0xfec00000UL

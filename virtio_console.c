@@ -9,50 +9,68 @@
 #include <sys/eventfd.h>
 
 #include "virtio_console.h"
+#include "wire.h"
 
-/* 5.3.2: port 0, then control; there is no port 1. */
+/* 5.3.2: port 0, then control, then the other ports */
 enum {
 	QUEUE_RX,
 	QUEUE_TX,
 	QUEUE_CONTROL_RX,
 	QUEUE_CONTROL_TX,
-	NR_QUEUES,
+	NR_QUEUES = 2 + 2 * CONSOLE_NR_PORTS,
 };
 
-#define PORT_ID		0
 #define QUEUE_SIZE	64	/* a Linux guest puts a page in every rx descriptor */
 #define BOUNCE_SIZE	SZ_64K
 #define MAX_STEPS	256	/* of one virtio_console_process() */
 
-static const struct virtio_console_config config = { .max_nr_ports = 1 };
+static const struct virtio_console_config config = { .max_nr_ports = CONSOLE_NR_PORTS };
+
+static const char * const names[CONSOLE_NR_PORTS] = {
+	[CONSOLE_PORT_WIRE] = WIRE_PORT_NAME,
+	[CONSOLE_PORT_BULK] = WIRE_BULK_PORT_NAME,
+};
 
 static struct virtq *queue(struct virtio_console *con, unsigned int i)
 {
 	return &con->dev.queues[i];
 }
 
-/* Have the I/O thread call virtio_console_process() (again). */
-static void wake(struct virtio_console *con)
+static struct virtq *rx_queue(struct virtio_console *con, unsigned int port)
+{
+	return queue(con, QUEUE_RX + 2 * (port ? port + 1 : 0));
+}
+
+static struct virtq *tx_queue(struct virtio_console *con, unsigned int port)
+{
+	return queue(con, QUEUE_TX + 2 * (port ? port + 1 : 0));
+}
+
+void virtio_console_resume(struct virtio_console *con)
 {
 	eventfd_write(con->dev.notify_fd, 1);
 }
 
-static void set_guest_open(struct virtio_console *con, bool open)
+static void set_guest_open(struct console_port *port, bool open)
 {
 	/* The stream ends with its reader; the next one gets a fresh start. */
-	if (con->guest_open && !open)
-		con->send_len = 0;
-	con->guest_open = open;
+	if (port->guest_open && !open)
+		port->send_len = 0;
+	port->guest_open = open;
 }
 
 static void console_reset(struct virtio_mmio *dev)
 {
 	struct virtio_console *con = container_of(dev, struct virtio_console, dev);
+	unsigned int i;
 
-	con->control_pending = 0;
-	set_guest_open(con, false);
+	con->control_held = false;
+	for (i = 0; i < CONSOLE_NR_PORTS; i++) {
+		con->ports[i].control_pending = 0;
+		set_guest_open(&con->ports[i], false);
+	}
 	/* @open is for the I/O thread to call. */
-	wake(con);
+	virtio_console_resume(con);
 }
 
 static const struct virtio_dev_ops console_dev_ops = {
@@ -66,69 +84,22 @@ static const struct virtio_dev_ops console_dev_ops = {
 	.reset = console_reset,
 };
 
-/* Copy to the parts that the device writes. Return: bytes copied. */
-static size_t chain_fill(const struct virtq_chain *chain, const void *data, size_t len)
-{
-	const struct iovec *iov = &chain->iov[chain->nr_read];
-	size_t done = 0;
-	unsigned int i;
-
-	for (i = 0; i < chain->nr_write && done < len; i++) {
-		size_t n = min(iov[i].iov_len, len - done);
-
-		memcpy(iov[i].iov_base, (const u8 *)data + done, n);
-		done += n;
-	}
-	return done;
-}
-
-/* Copy from the parts that the device reads, past @skip bytes. Return: bytes copied. */
-static size_t chain_copy(const struct virtq_chain *chain, u64 skip, void *buf, size_t len)
-{
-	size_t done = 0;
-	unsigned int i;
-
-	for (i = 0; i < chain->nr_read && done < len; i++) {
-		const struct iovec *iov = &chain->iov[i];
-		size_t n;
-
-		if (skip >= iov->iov_len) {
-			skip -= iov->iov_len;
-			continue;
-		}
-		n = min(iov->iov_len - skip, len - done);
-		memcpy((u8 *)buf + done, (const u8 *)iov->iov_base + skip, n);
-		done += n;
-		skip = 0;
-	}
-	/* The copy is what is looked at, not the guest's memory once more. */
-	barrier();
-	return done;
-}
-
 /* Return: false if there is no buffer for the message now. */
-static bool send_control(struct virtio_console *con, u16 event)
+static bool send_control(struct virtio_console *con, unsigned int port, u16 event)
 {
 	struct virtq *vq = queue(con, QUEUE_CONTROL_RX);
-	struct {
-		struct virtio_console_control header;
-		char name[sizeof(VIRTIO_CONSOLE_PORT_NAME_STR) - 1];
-	} msg = {
-		.header = { .id = PORT_ID, .event = event, .value = 1 },
-		.name = VIRTIO_CONSOLE_PORT_NAME_STR,
-	};
+	struct virtio_console_control msg = { .id = port, .event = event, .value = 1 };
+	size_t name_len = event == VIRTIO_CONSOLE_PORT_NAME ? strlen(names[port]) : 0;
 	struct virtq_chain chain;
-	size_t len = sizeof(msg.header);
 
-	if (event == VIRTIO_CONSOLE_PORT_NAME)
-		len += sizeof(msg.name);
 	if (!virtq_pop(vq, &chain))
 		return false;
-	if (chain_fill(&chain, &msg, len) < len) {
+	if (virtq_chain_fill(&chain, 0, &msg, sizeof(msg)) < sizeof(msg) ||
+	    virtq_chain_fill(&chain, sizeof(msg), names[port], name_len) < name_len) {
 		virtio_mmio_break(&con->dev, "a control buffer is too small for a message");
 		return false;
 	}
-	virtq_push(vq, &chain, len);
+	virtq_push(vq, &chain, sizeof(msg) + name_len);
 	return true;
 }
 
@@ -138,12 +109,18 @@ static bool send_control(struct virtio_console *con, u16 event)
  */
 static void deliver_control(struct virtio_console *con)
 {
-	while (con->control_pending) {
-		u16 event = ffs(con->control_pending) - 1;
+	unsigned int i;
 
-		if (!send_control(con, event))
-			break;
-		con->control_pending &= ~BIT(event);
+	for (i = 0; i < CONSOLE_NR_PORTS; i++) {
+		struct console_port *port = &con->ports[i];
+
+		while (port->control_pending) {
+			u16 event = ffs(port->control_pending) - 1;
+
+			if (!send_control(con, i, event))
+				break;
+			port->control_pending &= ~BIT(event);
+		}
 	}
 	virtq_kick(queue(con, QUEUE_CONTROL_RX));
 }
@@ -152,55 +129,61 @@ static void deliver_control(struct virtio_console *con)
  * Every buffer takes what lies in one piece in the ring: where that wraps, the
  * rest goes to the next buffer.
  */
-static void deliver_data(struct virtio_console *con)
+static void deliver_data(struct virtio_console *con, unsigned int i)
 {
-	struct virtq *vq = queue(con, QUEUE_RX);
+	struct virtq *vq = rx_queue(con, i);
+	struct console_port *port = &con->ports[i];
 	struct virtq_chain chain;
 	size_t len;
 
 	/* Linux drops what comes for a port that nobody has open. */
-	while (con->guest_open && con->send_len && virtq_pop(vq, &chain)) {
-		len = min(con->send_len, VIRTIO_CONSOLE_SEND_MAX - con->send_head);
-		len = chain_fill(&chain, con->send_buf + con->send_head, len);
+	while (port->guest_open && port->send_len && virtq_pop(vq, &chain)) {
+		len = min(port->send_len, VIRTIO_CONSOLE_SEND_MAX - port->send_head);
+		len = virtq_chain_fill(&chain, 0, port->send_buf + port->send_head, len);
 		if (!len) {
 			virtio_mmio_break(&con->dev, "a receive buffer without room");
 			return;
 		}
-		con->send_head = (con->send_head + len) % VIRTIO_CONSOLE_SEND_MAX;
-		con->send_len -= len;
+		port->send_head = (port->send_head + len) % VIRTIO_CONSOLE_SEND_MAX;
+		port->send_len -= len;
 		virtq_push(vq, &chain, len);
 	}
 	virtq_kick(vq);
 }
 
 /* Bytes go to the ring's end, and on from its start. */
-static void enqueue(struct virtio_console *con, const u8 *data, size_t len)
+static void enqueue(struct console_port *port, const u8 *data, size_t len)
 {
-	size_t tail = (con->send_head + con->send_len) % VIRTIO_CONSOLE_SEND_MAX;
+	size_t tail = (port->send_head + port->send_len) % VIRTIO_CONSOLE_SEND_MAX;
 	size_t first = min(len, VIRTIO_CONSOLE_SEND_MAX - tail);
 
-	memcpy(con->send_buf + tail, data, first);
-	memcpy(con->send_buf, data + first, len - first);
-	con->send_len += len;
+	memcpy(port->send_buf + tail, data, first);
+	memcpy(port->send_buf, data + first, len - first);
+	port->send_len += len;
 }
 
-static void handle_control(struct virtio_console *con,
-			   const struct virtio_console_control *msg)
+static void handle_control(struct virtio_console *con)
 {
+	struct console_port *port;
+	unsigned int i;
+
 	/* This one has no valid id: it speaks for the device. */
-	if (msg->event == VIRTIO_CONSOLE_DEVICE_READY && msg->value)
-		con->control_pending |= BIT(VIRTIO_CONSOLE_PORT_ADD);
-	if (msg->id != PORT_ID)
+	if (con->control_event == VIRTIO_CONSOLE_DEVICE_READY && con->control_value) {
+		for (i = 0; i < CONSOLE_NR_PORTS; i++)
+			con->ports[i].control_pending |= BIT(VIRTIO_CONSOLE_PORT_ADD);
+	}
+	if (con->control_id >= CONSOLE_NR_PORTS)
 		return;
-	if (msg->event == VIRTIO_CONSOLE_PORT_READY && msg->value)
-		con->control_pending |= BIT(VIRTIO_CONSOLE_PORT_OPEN) |
-					BIT(VIRTIO_CONSOLE_PORT_NAME);
-	if (msg->event == VIRTIO_CONSOLE_PORT_OPEN)
-		set_guest_open(con, msg->value);
+	port = &con->ports[con->control_id];
+	if (con->control_event == VIRTIO_CONSOLE_PORT_READY && con->control_value)
+		port->control_pending |= BIT(VIRTIO_CONSOLE_PORT_OPEN) |
+					 BIT(VIRTIO_CONSOLE_PORT_NAME);
+	if (con->control_event == VIRTIO_CONSOLE_PORT_OPEN)
+		set_guest_open(port, con->control_value);
 }
 
-/* Return: false if the guest sent no control message. */
-static bool receive_control(struct virtio_console *con)
+/* Take the guest's next message. Return: false if there is none. */
+static bool pop_control(struct virtio_console *con)
 {
 	struct virtq *vq = queue(con, QUEUE_CONTROL_TX);
 	struct virtio_console_control msg;
@@ -208,96 +191,171 @@ static bool receive_control(struct virtio_console *con)
 
 	if (!virtq_pop(vq, &chain))
 		return false;
-	if (chain_copy(&chain, 0, &msg, sizeof(msg)) == sizeof(msg))
-		handle_control(con, &msg);
+	if (virtq_chain_copy(&chain, 0, &msg, sizeof(msg)) == sizeof(msg)) {
+		con->control_held = true;
+		con->control_id = msg.id;
+		con->control_event = msg.event;
+		con->control_value = msg.value;
+	}
 	virtq_push(vq, &chain, 0);
 	virtq_kick(vq);
 	return true;
 }
 
-/*
- * Copy the guest's next data to the bounce buffer. A single one of its buffers
- * may well have gigabytes: such a one takes many calls.
- * Return: false if there is none; *@len is zero at the end of a buffer.
- */
-static bool receive_data(struct virtio_console *con, size_t *len)
+/* A message waits until its port's last change has been told. */
+static bool may_handle(const struct virtio_console *con)
 {
-	struct virtq *vq = queue(con, QUEUE_TX);
+	const struct console_port *port;
 
-	if (!con->tx_busy || !virtq_chain_valid(vq, &con->tx)) {
-		con->tx_busy = virtq_pop(vq, &con->tx);
-		con->tx_done = 0;
-	}
-	if (!con->tx_busy)
-		return false;
-	*len = chain_copy(&con->tx, con->tx_done, con->bounce, BOUNCE_SIZE);
-	con->tx_done += *len;
-	if (*len < BOUNCE_SIZE) {
-		con->tx_busy = false;
-		virtq_push(vq, &con->tx, 0);
-		virtq_kick(vq);
-	}
-	return true;
+	if (con->control_id >= CONSOLE_NR_PORTS)
+		return true;
+	port = &con->ports[con->control_id];
+	return port->guest_open == port->reported_open;
 }
 
-/*
- * One piece of work, then the callback for it without the lock. The guest's
- * open and close come in another queue than its data: control messages wait
- * until what the last one changed has been told, and a close waits for data.
- * Return: false if there was nothing to do.
- */
-static bool console_step(struct virtio_console *con)
+/* Return: false if there was nothing to do. */
+static bool control_step(struct virtio_console *con)
 {
-	bool was_open = con->reported_open;
-	bool progress = true;
-	size_t len = 0;
-	bool open;
+	bool progress;
 
 	pthread_mutex_lock(&con->dev.lock);
-	deliver_control(con);
-	deliver_data(con);
-	open = con->guest_open;
-	if (open == was_open)
-		progress = receive_control(con) || receive_data(con, &len);
-	else if (!open && receive_data(con, &len))
-		open = true;
-	pthread_mutex_unlock(&con->dev.lock);
-
-	/* Nobody can write to a closed port: such data has no stream. */
-	if (len && was_open)
-		con->ops->data(con->ctx, con->bounce, len);
-	if (open != was_open) {
-		con->reported_open = open;
-		con->ops->open(con->ctx, open);
+	progress = !con->control_held && pop_control(con);
+	if (con->control_held && may_handle(con)) {
+		handle_control(con);
+		con->control_held = false;
+		progress = true;
 	}
+	deliver_control(con);
+	pthread_mutex_unlock(&con->dev.lock);
 	return progress;
 }
 
-void virtio_console_process(struct virtio_console *con)
+/*
+ * Copy the guest's next data to the bounce buffer. A single one of its buffers
+ * may well have gigabytes: such a one takes many calls. It stays the guest's
+ * next data until consume_data().
+ * Return: false if there is none; *@len is zero at the end of a buffer.
+ */
+static bool look_at_data(struct virtio_console *con, unsigned int i, size_t *len)
 {
-	eventfd_t count;
-	unsigned int i;
+	struct console_port *port = &con->ports[i];
+	struct virtq *vq = tx_queue(con, i);
 
-	eventfd_read(con->dev.notify_fd, &count);
-	for (i = 0; i < MAX_STEPS; i++) {
-		if (!console_step(con))
-			return;
+	if (!port->tx_busy || !virtq_chain_valid(vq, &port->tx)) {
+		port->tx_busy = virtq_pop(vq, &port->tx);
+		port->tx_done = 0;
 	}
-	wake(con);
+	if (!port->tx_busy)
+		return false;
+	*len = virtq_chain_copy(&port->tx, port->tx_done, con->bounce, BOUNCE_SIZE);
+	return true;
 }
 
-int virtio_console_send(struct virtio_console *con, const void *data, size_t len)
+/* The monitor took @taken of the @len bytes that the buffer had left to give. */
+static void consume_data(struct virtio_console *con, unsigned int i, size_t taken, size_t len)
 {
+	struct console_port *port = &con->ports[i];
+	struct virtq *vq = tx_queue(con, i);
+
+	pthread_mutex_lock(&con->dev.lock);
+	port->tx_done += taken;
+	if (taken == len && len < BOUNCE_SIZE) {
+		port->tx_busy = false;
+		virtq_push(vq, &port->tx, 0);
+		virtq_kick(vq);
+	}
+	pthread_mutex_unlock(&con->dev.lock);
+}
+
+/*
+ * One piece of work for a port, then the callback for it without the lock. The
+ * guest's open and close come in another queue than its data: an open is told
+ * before data, a close when there is no more.
+ * Return: false if there was nothing to do; *@waiting is set if the monitor did
+ * not take what there is.
+ */
+static bool port_step(struct virtio_console *con, unsigned int i, bool *waiting)
+{
+	struct console_port *port = &con->ports[i];
+	bool was_open = port->reported_open;
+	bool open, got = false;
+	size_t len = 0, taken;
+
+	pthread_mutex_lock(&con->dev.lock);
+	deliver_data(con, i);
+	open = port->guest_open;
+	if (was_open || !open)
+		got = look_at_data(con, i, &len);
+	pthread_mutex_unlock(&con->dev.lock);
+
+	if (got) {
+		/* Nobody can write to a closed port: such data has no stream. */
+		taken = len && was_open ? con->ops->data(con->ctx, i, con->bounce, len) : len;
+		consume_data(con, i, taken, len);
+		*waiting = *waiting || taken < len;
+		return taken || !len;
+	}
+	if (open == was_open)
+		return false;
+	port->reported_open = open;
+	con->ops->open(con->ctx, i, open);
+	return true;
+}
+
+bool virtio_console_process(struct virtio_console *con)
+{
+	unsigned int n, i;
+	eventfd_t count;
+
+	eventfd_read(con->dev.notify_fd, &count);
+	for (n = 0; n < MAX_STEPS; n++) {
+		bool progress = control_step(con), waiting = false;
+
+		for (i = 0; i < CONSOLE_NR_PORTS; i++)
+			progress = port_step(con, i, &waiting) || progress;
+		if (!progress)
+			return waiting;
+	}
+	virtio_console_resume(con);
+	return true;
+}
+
+int virtio_console_send(struct virtio_console *con, enum console_port_id id,
+			const void *data, size_t len)
+{
+	struct console_port *port = &con->ports[id];
 	int ret = -ENOBUFS;
 
 	pthread_mutex_lock(&con->dev.lock);
-	if (len <= VIRTIO_CONSOLE_SEND_MAX - con->send_len) {
-		enqueue(con, data, len);
-		deliver_data(con);
+	if (len <= VIRTIO_CONSOLE_SEND_MAX - port->send_len) {
+		enqueue(port, data, len);
+		deliver_data(con, id);
 		ret = 0;
 	}
 	pthread_mutex_unlock(&con->dev.lock);
 	return ret;
+}
+
+static void free_buffers(struct virtio_console *con)
+{
+	unsigned int i;
+
+	for (i = 0; i < CONSOLE_NR_PORTS; i++)
+		free(con->ports[i].send_buf);
+	free(con->bounce);
+}
+
+static bool allocate_buffers(struct virtio_console *con)
+{
+	unsigned int i;
+
+	for (i = 0; i < CONSOLE_NR_PORTS; i++) {
+		con->ports[i].send_buf = malloc(VIRTIO_CONSOLE_SEND_MAX);
+		if (!con->ports[i].send_buf)
+			return false;
+	}
+	con->bounce = malloc(BOUNCE_SIZE);
+	return con->bounce;
 }
 
 int virtio_console_init(struct virtio_console *con, const struct numa_mem *mem,
@@ -306,10 +364,10 @@ int virtio_console_init(struct virtio_console *con, const struct numa_mem *mem,
 {
 	int ret;
 
-	*con = (struct virtio_console){ .ops = ops, .ctx = ctx };
-	con->send_buf = malloc(VIRTIO_CONSOLE_SEND_MAX);
-	con->bounce = malloc(BOUNCE_SIZE);
-	if (!con->send_buf || !con->bounce) {
+	memset(con, 0, sizeof(*con));
+	con->ops = ops;
+	con->ctx = ctx;
+	if (!allocate_buffers(con)) {
 		ret = errmsg_set(err, ERRMSG_HOST, ENOMEM, "buffers of the virtio console");
 		goto free;
 	}
@@ -318,14 +376,12 @@ int virtio_console_init(struct virtio_console *con, const struct numa_mem *mem,
 		goto free;
 	return 0;
 free:
-	free(con->bounce);
-	free(con->send_buf);
+	free_buffers(con);
 	return ret;
 }
 
 void virtio_console_destroy(struct virtio_console *con)
 {
 	virtio_mmio_destroy(&con->dev);
-	free(con->bounce);
-	free(con->send_buf);
+	free_buffers(con);
 }

@@ -20,7 +20,8 @@
 
 #define WIRE_MAGIC		0x7274736bU	/* "kstr" */
 #define WIRE_VERSION		1
-#define WIRE_PORT_NAME		"ktstr.wire"	/* of the virtio-console port */
+#define WIRE_PORT_NAME		"ktstr.wire"	/* of the virtio-console ports */
+#define WIRE_BULK_PORT_NAME	"ktstr.bulk"	/* for content of any size, without frames */
 
 #define WIRE_HEADER_SIZE	20
 #define WIRE_MAX_PAYLOAD	(64 * 1024)

@@ -253,7 +253,7 @@ struct console_request {
 
 #define CONSOLE_MAX_LEN	(128 * 1024)
 #define ECHO_XOR	0x5a
-#define CONSOLE_QUEUES	4
+#define CONSOLE_QUEUES	6
 
 /**
  * struct console_report - registers of the device

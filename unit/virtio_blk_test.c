@@ -11,6 +11,7 @@
 #include "kselftest_harness.h"
 #include "virtio_blk.h"
 #include "virtio_driver.h"
+#include "virtio_fuzz.h"
 
 #define SECTOR		DISK_SECTOR_SIZE
 #define DISK_SIZE	SZ_1M
@@ -597,6 +598,22 @@ TEST(bad_configs)
 	close(fd);
 	EXPECT_EQ(fd, dup(0));
 	close(fd);
+}
+
+TEST(blk_fuzz)
+{
+	static u8 input[4096];
+	u64 seed = 0x6469736b;
+	unsigned int round;
+	size_t i;
+
+	for (round = 0; round < 400; round++) {
+		for (i = 0; i < sizeof(input); i++)
+			input[i] = test_random(&seed);
+		ASSERT_TRUE(virtio_blk_fuzz(input, sizeof(input))) {
+			TH_LOG("round %u", round);
+		}
+	}
 }
 
 TEST_HARNESS_MAIN

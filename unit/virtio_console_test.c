@@ -19,11 +19,25 @@
 #define FEATURES	(GUEST_BASE_FEATURES | BIT_ULL(VIRTIO_CONSOLE_F_MULTIPORT))
 #define STREAM_SIZE	(700 * SZ_1K)
 
+#define BULK_RX		4
+#define BULK_TX		5
+
 /* Where the driver has its buffers: one per descriptor and queue */
 #define BUF_SIZE	SZ_4K
-#define BUF_GPA(q, i)	(GUEST_DATA + ((q) * QUEUE_SIZE + (i)) * BUF_SIZE)
+#define QUEUE_BUFS	(QUEUE_SIZE * BUF_SIZE)
 
-/* What the console said to the monitor, in order: O, C, or d for data */
+static u64 buf_gpa(unsigned int q, unsigned int i)
+{
+	u64 gpa = q < BULK_RX ? GUEST_DATA + q * QUEUE_BUFS :
+				GUEST_HIGH_GPA + (q - BULK_RX) * QUEUE_BUFS;
+
+	return gpa + i * BUF_SIZE;
+}
+
+/*
+ * What the console said to the monitor, in order: O, C, or d for data; o, c
+ * and D if it was about the bulk port
+ */
 struct monitor {
 	struct virtio_console *con;
 	char log[64];
@@ -33,12 +47,14 @@ struct monitor {
 	unsigned int irqs;
 	int irq_fd;
 	bool echo;
+	size_t bulk_room;	/* what the monitor takes from the bulk port */
+	size_t nr_bulk;
 };
 
 static void monitor_log(struct monitor *m, char c)
 {
 	/* once for any number of callbacks with data */
-	if (c == 'd' && m->nr_log && m->log[m->nr_log - 1] == 'd')
+	if ((c == 'd' || c == 'D') && m->nr_log && m->log[m->nr_log - 1] == c)
 		return;
 	if (m->nr_log < sizeof(m->log) - 1)
 		m->log[m->nr_log++] = c;
@@ -53,21 +69,35 @@ static void on_irq(void *ctx)
 		eventfd_write(m->irq_fd, 1);
 }
 
-static void on_data(void *ctx, const void *data, size_t len)
+static size_t on_bulk_data(struct monitor *m, const void *data, size_t len)
+{
+	len = min(len, m->bulk_room);
+	if (len)
+		monitor_log(m, 'D');
+	memcpy(m->data + m->nr_bulk, data, len);
+	m->nr_bulk += len;
+	m->bulk_room -= len;
+	return len;
+}
+
+static size_t on_data(void *ctx, enum console_port_id port, const void *data, size_t len)
 {
 	struct monitor *m = ctx;
 
+	if (port == CONSOLE_PORT_BULK)
+		return on_bulk_data(m, data, len);
 	monitor_log(m, 'd');
 	if (m->nr_data + len <= STREAM_SIZE)
 		memcpy(m->data + m->nr_data, data, len);
 	m->nr_data += len;
 	if (m->echo)
-		virtio_console_send(m->con, data, len);
+		virtio_console_send(m->con, port, data, len);
+	return len;
 }
 
-static void on_open(void *ctx, bool open)
+static void on_open(void *ctx, enum console_port_id port, bool open)
 {
-	monitor_log(ctx, open ? 'O' : 'C');
+	monitor_log(ctx, (open ? 'O' : 'C') + (port ? 'a' - 'A' : 0));
 }
 
 static const struct virtio_console_ops ops = {
@@ -135,7 +165,7 @@ static void fill_rx(struct guest *g, unsigned int q)
 {
 	while (g->queues[q].nr_free) {
 		u16 next = g->queues[q].free[g->queues[q].nr_free - 1];
-		struct guest_sg sg = { BUF_GPA(q, next), BUF_SIZE, true };
+		struct guest_sg sg = { buf_gpa(q, next), BUF_SIZE, true };
 
 		guest_add(g, q, &sg, 1);
 	}
@@ -148,6 +178,7 @@ static bool start(struct guest *g, u64 features)
 		return false;
 	fill_rx(g, CONTROL_RX);
 	fill_rx(g, RX);
+	fill_rx(g, BULK_RX);
 	return true;
 }
 
@@ -155,7 +186,7 @@ static bool start(struct guest *g, u64 features)
 static bool transmit(struct guest *g, struct virtio_console *con, unsigned int q,
 		     const void *data, size_t len)
 {
-	struct guest_sg sg = { BUF_GPA(q, 0), len, false };
+	struct guest_sg sg = { buf_gpa(q, 0), len, false };
 	u32 used;
 
 	memcpy(guest_ptr(g, sg.gpa), data, len);
@@ -173,9 +204,19 @@ static bool control(struct guest *g, struct virtio_console *con, u32 id, u16 eve
 	return transmit(g, con, CONTROL_TX, &msg, sizeof(msg));
 }
 
+static int send(struct virtio_console *con, const void *data, size_t len)
+{
+	return virtio_console_send(con, CONSOLE_PORT_WIRE, data, len);
+}
+
+static bool open_port_id(struct guest *g, struct virtio_console *con, u32 id, bool open)
+{
+	return control(g, con, id, VIRTIO_CONSOLE_PORT_OPEN, open);
+}
+
 static bool open_port(struct guest *g, struct virtio_console *con, bool open)
 {
-	return control(g, con, 0, VIRTIO_CONSOLE_PORT_OPEN, open);
+	return open_port_id(g, con, CONSOLE_PORT_WIRE, open);
 }
 
 /* The handshake as Linux does it, without a look at what the device says. */
@@ -196,7 +237,7 @@ static size_t receive(struct guest *g, u8 *buf, size_t size)
 	while ((head = guest_get_used(g, RX, &len)) >= 0) {
 		if (len > BUF_SIZE || len > size - done)
 			return 0;
-		memcpy(buf + done, guest_ptr(g, BUF_GPA(RX, head)), len);
+		memcpy(buf + done, guest_ptr(g, buf_gpa(RX, head)), len);
 		done += len;
 	}
 	fill_rx(g, RX);
@@ -204,7 +245,7 @@ static size_t receive(struct guest *g, u8 *buf, size_t size)
 }
 
 /* The next control message of the device has to be this one. */
-#define EXPECT_CONTROL(_event, _value, _tail)						\
+#define EXPECT_CONTROL(_id, _event, _value, _tail)						\
 do {											\
 	struct virtio_console_control *msg;						\
 	const char *tail = _tail;							\
@@ -212,8 +253,8 @@ do {											\
 	int head = guest_get_used(&self->g, CONTROL_RX, &len);				\
 											\
 	ASSERT_LE(0, head);								\
-	msg = guest_ptr(&self->g, BUF_GPA(CONTROL_RX, head));				\
-	EXPECT_EQ(0, msg->id);								\
+	msg = guest_ptr(&self->g, buf_gpa(CONTROL_RX, head));				\
+	EXPECT_EQ(_id, msg->id);							\
 	EXPECT_EQ(_event, msg->event);							\
 	EXPECT_EQ(_value, msg->value);							\
 	ASSERT_EQ(sizeof(*msg) + strlen(tail), len);					\
@@ -228,7 +269,7 @@ TEST_F(console, what_the_driver_reads)
 	virtio_mmio_read(&self->con.dev, VIRTIO_MMIO_CONFIG +
 			 offsetof(struct virtio_console_config, max_nr_ports),
 			 &config.max_nr_ports, sizeof(config.max_nr_ports));
-	EXPECT_EQ(1, config.max_nr_ports);
+	EXPECT_EQ(CONSOLE_NR_PORTS, config.max_nr_ports);
 	/* Without MULTIPORT the port would be a console. */
 	EXPECT_FALSE(guest_negotiate(&self->g, GUEST_BASE_FEATURES | variant->features));
 	EXPECT_TRUE(guest_negotiate(&self->g, FEATURES | variant->features));
@@ -248,12 +289,13 @@ TEST_F(console, handshake)
 	ASSERT_TRUE(control(g, &self->con, VIRTIO_CONSOLE_BAD_ID,
 			    VIRTIO_CONSOLE_DEVICE_READY, 1));
 	EXPECT_EQ(2, self->m.irqs);
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_ADD, 1, "");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_ADD, 1, "");
+	EXPECT_CONTROL(1, VIRTIO_CONSOLE_PORT_ADD, 1, "");
 	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
 
 	ASSERT_TRUE(control(g, &self->con, 0, VIRTIO_CONSOLE_PORT_READY, 1));
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_OPEN, 1, "");
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.wire");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_OPEN, 1, "");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.wire");
 	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
 	EXPECT_STREQ("", self->m.log);
 
@@ -273,8 +315,8 @@ TEST_F(console, control_messages_without_effect)
 	static const struct virtio_console_control msgs[] = {
 		{ VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 0 },
 		{ 0, VIRTIO_CONSOLE_PORT_READY, 0 },
-		{ 1, VIRTIO_CONSOLE_PORT_READY, 1 },
-		{ 1, VIRTIO_CONSOLE_PORT_OPEN, 1 },
+		{ CONSOLE_NR_PORTS, VIRTIO_CONSOLE_PORT_READY, 1 },
+		{ CONSOLE_NR_PORTS, VIRTIO_CONSOLE_PORT_OPEN, 1 },
 		{ VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_PORT_OPEN, 1 },
 		{ 0, VIRTIO_CONSOLE_CONSOLE_PORT, 1 },
 		{ 0, VIRTIO_CONSOLE_RESIZE, 1 },
@@ -305,7 +347,7 @@ TEST_F(console, framing)
 
 	ASSERT_TRUE(start(&self->g, variant->features));
 	for (i = 0; i < sizeof(msg); i++) {
-		sg[i] = (struct guest_sg){ BUF_GPA(CONTROL_TX, i), 1, false };
+		sg[i] = (struct guest_sg){ buf_gpa(CONTROL_TX, i), 1, false };
 		memcpy(guest_ptr(&self->g, sg[i].gpa), (u8 *)&msg + i, 1);
 	}
 	ASSERT_LE(0, guest_add(&self->g, CONTROL_TX, sg, ARRAY_SIZE(sg)));
@@ -330,9 +372,10 @@ TEST_F(console, control_flood_without_buffers)
 	}
 	fill_rx(g, CONTROL_RX);
 	run_io(&self->con);
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_ADD, 1, "");
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_OPEN, 1, "");
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.wire");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_ADD, 1, "");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_OPEN, 1, "");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.wire");
+	EXPECT_CONTROL(1, VIRTIO_CONSOLE_PORT_ADD, 1, "");
 	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
 
 	/* With a reset it owes nothing any more. */
@@ -370,7 +413,7 @@ TEST_F(console, guest_to_host)
 			u16 buf = g->queues[TX].free[g->queues[TX].nr_free - 1];
 			size_t size = min_t(size_t, test_random(&seed) % 1000, STREAM_SIZE - sent);
 
-			sg[i] = (struct guest_sg){ BUF_GPA(TX, buf) + i * 1000, size, false };
+			sg[i] = (struct guest_sg){ buf_gpa(TX, buf) + i * 1000, size, false };
 			memcpy(guest_ptr(g, sg[i].gpa), self->stream + sent, size);
 			sent += size;
 		}
@@ -399,10 +442,9 @@ TEST_F(console, host_to_guest)
 	for (round = 0; round < 4; round++) {
 		ASSERT_TRUE(guest_enable_irq(g, RX));
 		irqs = self->m.irqs;
-		ASSERT_EQ(0, virtio_console_send(&self->con, self->stream, 1000));
+		ASSERT_EQ(0, send(&self->con, self->stream, 1000));
 		EXPECT_EQ(irqs + 1, self->m.irqs);
-		ASSERT_EQ(0, virtio_console_send(&self->con, self->stream + 1000,
-						 STREAM_SIZE - 1000));
+		ASSERT_EQ(0, send(&self->con, self->stream + 1000, STREAM_SIZE - 1000));
 		for (got = 0; got < STREAM_SIZE; got += size) {
 			size = receive(g, self->got + got, STREAM_SIZE - got);
 			ASSERT_NE(0, size);
@@ -419,19 +461,19 @@ TEST_F(console, send_is_bounded)
 	struct guest *g = &self->g;
 	size_t rest = VIRTIO_CONSOLE_SEND_MAX - STREAM_SIZE;
 
-	EXPECT_EQ(0, virtio_console_send(&self->con, self->stream, STREAM_SIZE));
-	EXPECT_EQ(-ENOBUFS, virtio_console_send(&self->con, self->stream, rest + 1));
-	EXPECT_EQ(-ENOBUFS, virtio_console_send(&self->con, self->stream, SIZE_MAX));
-	EXPECT_EQ(0, virtio_console_send(&self->con, self->stream, rest));
-	EXPECT_EQ(-ENOBUFS, virtio_console_send(&self->con, self->stream, 1));
-	EXPECT_EQ(0, virtio_console_send(&self->con, self->stream, 0));
+	EXPECT_EQ(0, send(&self->con, self->stream, STREAM_SIZE));
+	EXPECT_EQ(-ENOBUFS, send(&self->con, self->stream, rest + 1));
+	EXPECT_EQ(-ENOBUFS, send(&self->con, self->stream, SIZE_MAX));
+	EXPECT_EQ(0, send(&self->con, self->stream, rest));
+	EXPECT_EQ(-ENOBUFS, send(&self->con, self->stream, 1));
+	EXPECT_EQ(0, send(&self->con, self->stream, 0));
 
 	/* What was refused is not in the stream. */
 	ASSERT_TRUE(start_and_open(g, &self->con, variant->features));
 	EXPECT_EQ(QUEUE_SIZE * BUF_SIZE, receive(g, self->got, STREAM_SIZE));
 	EXPECT_EQ(0, memcmp(self->stream, self->got, QUEUE_SIZE * BUF_SIZE));
 	run_io(&self->con);
-	EXPECT_EQ(0, virtio_console_send(&self->con, self->stream, QUEUE_SIZE * BUF_SIZE));
+	EXPECT_EQ(0, send(&self->con, self->stream, QUEUE_SIZE * BUF_SIZE));
 }
 
 /* Linux throws away what comes for a port that nobody has open. */
@@ -439,9 +481,9 @@ TEST_F(console, send_before_open)
 {
 	struct guest *g = &self->g;
 
-	ASSERT_EQ(0, virtio_console_send(&self->con, "early ", 6));
+	ASSERT_EQ(0, send(&self->con, "early ", 6));
 	ASSERT_TRUE(start(g, variant->features));
-	ASSERT_EQ(0, virtio_console_send(&self->con, "bird", 4));
+	ASSERT_EQ(0, send(&self->con, "bird", 4));
 	run_io(&self->con);
 	EXPECT_EQ(0, receive(g, self->got, STREAM_SIZE));
 	ASSERT_TRUE(open_port(g, &self->con, true));
@@ -455,13 +497,13 @@ TEST_F(console, close_ends_the_stream)
 	struct guest *g = &self->g;
 	struct virtio_console_control close = { .event = VIRTIO_CONSOLE_PORT_OPEN };
 	struct guest_sg sg[] = {
-		{ BUF_GPA(TX, 0), 4, false },
-		{ BUF_GPA(CONTROL_TX, 0), sizeof(close), false },
+		{ buf_gpa(TX, 0), 4, false },
+		{ buf_gpa(CONTROL_TX, 0), sizeof(close), false },
 	};
 
 	ASSERT_TRUE(start_and_open(g, &self->con, variant->features));
 	/* Fill the guest's buffers, and some more that is lost with the close. */
-	ASSERT_EQ(0, virtio_console_send(&self->con, self->stream, STREAM_SIZE));
+	ASSERT_EQ(0, send(&self->con, self->stream, STREAM_SIZE));
 
 	/* The last words lie in their queue when the close comes in another. */
 	memcpy(guest_ptr(g, sg[0].gpa), "last", 4);
@@ -475,7 +517,7 @@ TEST_F(console, close_ends_the_stream)
 	EXPECT_EQ(4, self->m.nr_data);
 
 	EXPECT_EQ(QUEUE_SIZE * BUF_SIZE, receive(g, self->got, STREAM_SIZE));
-	ASSERT_EQ(0, virtio_console_send(&self->con, "fresh", 5));
+	ASSERT_EQ(0, send(&self->con, "fresh", 5));
 	run_io(&self->con);
 	EXPECT_EQ(0, receive(g, self->got, STREAM_SIZE));
 	ASSERT_TRUE(open_port(g, &self->con, true));
@@ -506,9 +548,9 @@ TEST_F(console, reset_in_the_middle)
 	for (i = 0; i < 3; i++)
 		ASSERT_LE(0, guest_add(g, TX, sg, ARRAY_SIZE(sg)));
 	guest_kick(g, TX);
-	ASSERT_EQ(0, virtio_console_send(&self->con, self->stream, STREAM_SIZE));
+	ASSERT_EQ(0, send(&self->con, self->stream, STREAM_SIZE));
 	virtio_console_process(&self->con);
-	ASSERT_TRUE(self->con.tx_busy);
+	ASSERT_TRUE(self->con.ports[0].tx_busy);
 
 	guest_write(g, VIRTIO_MMIO_STATUS, 0);
 	self->m.nr_data = 0;
@@ -518,14 +560,15 @@ TEST_F(console, reset_in_the_middle)
 
 	ASSERT_TRUE(start_and_open(g, &self->con, variant->features));
 	EXPECT_STREQ("OdCO", self->m.log);
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_ADD, 1, "");
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_OPEN, 1, "");
-	EXPECT_CONTROL(VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.wire");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_ADD, 1, "");
+	EXPECT_CONTROL(1, VIRTIO_CONSOLE_PORT_ADD, 1, "");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_OPEN, 1, "");
+	EXPECT_CONTROL(0, VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.wire");
 	EXPECT_EQ(0, receive(g, self->got, STREAM_SIZE));
 	EXPECT_TRUE(transmit(g, &self->con, TX, "again", 5));
 	EXPECT_EQ(5, self->m.nr_data);
 	EXPECT_EQ(0, memcmp("again", self->m.data, 5));
-	ASSERT_EQ(0, virtio_console_send(&self->con, "too", 3));
+	ASSERT_EQ(0, send(&self->con, "too", 3));
 	EXPECT_EQ(3, receive(g, self->got, STREAM_SIZE));
 }
 
@@ -577,7 +620,7 @@ TEST_F(console, useless_buffers)
 	ASSERT_TRUE(guest_start(g, FEATURES | variant->features, QUEUE_SIZE));
 	guest_add(g, RX, &readable, 1);
 	guest_kick(g, RX);
-	ASSERT_EQ(0, virtio_console_send(&self->con, "x", 1));
+	ASSERT_EQ(0, send(&self->con, "x", 1));
 	EXPECT_EQ(NULL, self->con.dev.broken);
 	open_port(g, &self->con, true);
 	EXPECT_NE(NULL, self->con.dev.broken);
@@ -589,6 +632,129 @@ TEST_F(console, useless_buffers)
 	control(g, &self->con, VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1);
 	EXPECT_NE(NULL, self->con.dev.broken);
 	EXPECT_TRUE(guest_read(g, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+static bool start_bulk(struct guest *g, struct virtio_console *con, u64 features)
+{
+	return start_and_open(g, con, features) &&
+	       control(g, con, CONSOLE_PORT_BULK, VIRTIO_CONSOLE_PORT_READY, 1) &&
+	       open_port_id(g, con, CONSOLE_PORT_BULK, true);
+}
+
+/* Put the stream from @at on in all free buffers. Return: where it goes on. */
+static size_t send_bulk(struct guest *g, const u8 *stream, size_t at)
+{
+	while (g->queues[BULK_TX].nr_free) {
+		u16 buf = g->queues[BULK_TX].free[g->queues[BULK_TX].nr_free - 1];
+		struct guest_sg sg = { buf_gpa(BULK_TX, buf), BUF_SIZE, false };
+
+		memcpy(guest_ptr(g, sg.gpa), stream + at, BUF_SIZE);
+		guest_add(g, BULK_TX, &sg, 1);
+		at += BUF_SIZE;
+	}
+	guest_kick(g, BULK_TX);
+	return at;
+}
+
+TEST_F(console, bulk_port_has_a_name)
+{
+	struct guest *g = &self->g;
+	u32 len;
+
+	ASSERT_TRUE(start(g, variant->features));
+	ASSERT_TRUE(control(g, &self->con, CONSOLE_PORT_BULK, VIRTIO_CONSOLE_PORT_READY, 1));
+	EXPECT_CONTROL(1, VIRTIO_CONSOLE_PORT_OPEN, 1, "");
+	EXPECT_CONTROL(1, VIRTIO_CONSOLE_PORT_NAME, 1, "ktstr.bulk");
+	EXPECT_EQ(-1, guest_get_used(g, CONTROL_RX, &len));
+	ASSERT_TRUE(open_port_id(g, &self->con, CONSOLE_PORT_BULK, true));
+	ASSERT_TRUE(open_port_id(g, &self->con, CONSOLE_PORT_BULK, false));
+	EXPECT_STREQ("oc", self->m.log);
+}
+
+/*
+ * A monitor that takes little: the guest keeps the buffers that were not taken,
+ * which stops it, and nothing is lost or doubled.
+ */
+TEST_F(console, bulk_waits_for_its_reader)
+{
+	size_t round, taken = 0, sent = 0, rooms[] = { 0, 1, 4095, 4096, 10000, 100000 };
+	struct guest *g = &self->g;
+	u32 len;
+
+	ASSERT_TRUE(start_bulk(g, &self->con, variant->features));
+	sent = send_bulk(g, self->stream, 0);
+	run_io(&self->con);
+	EXPECT_EQ(0, self->m.nr_bulk);
+	EXPECT_EQ(-1, guest_get_used(g, BULK_TX, &len));
+	EXPECT_TRUE(virtio_console_process(&self->con));
+	for (round = 0; round < ARRAY_SIZE(rooms); round++) {
+		self->m.bulk_room = rooms[round];
+		taken += rooms[round];
+		virtio_console_resume(&self->con);
+		run_io(&self->con);
+		ASSERT_EQ(taken, self->m.nr_bulk);
+		while (guest_get_used(g, BULK_TX, &len) >= 0)
+			EXPECT_EQ(0, len);
+		/* what was taken in full, and no other, came back */
+		EXPECT_EQ(QUEUE_SIZE - (sent - taken + BUF_SIZE - 1) / BUF_SIZE,
+			  g->queues[BULK_TX].nr_free);
+		sent = send_bulk(g, self->stream, sent);
+	}
+	self->m.bulk_room = SIZE_MAX;
+	virtio_console_resume(&self->con);
+	run_io(&self->con);
+	EXPECT_FALSE(virtio_console_process(&self->con));
+	EXPECT_EQ(sent, self->m.nr_bulk);
+	EXPECT_EQ(0, memcmp(self->stream, self->m.data, sent));
+	EXPECT_STREQ("OoD", self->m.log);
+}
+
+/* The port for answers works while the other one is stuck. */
+TEST_F(console, stuck_bulk_port_is_in_nobodys_way)
+{
+	struct guest *g = &self->g;
+
+	ASSERT_TRUE(start_bulk(g, &self->con, variant->features));
+	send_bulk(g, self->stream, 0);
+	run_io(&self->con);
+	EXPECT_TRUE(transmit(g, &self->con, TX, "answer", 6));
+	EXPECT_EQ(6, self->m.nr_data);
+	ASSERT_EQ(0, send(&self->con, "ask", 3));
+	EXPECT_EQ(3, receive(g, self->got, STREAM_SIZE));
+	EXPECT_TRUE(open_port(g, &self->con, false));
+	EXPECT_TRUE(open_port(g, &self->con, true));
+	EXPECT_STREQ("OodCO", self->m.log);
+}
+
+/* What was written before a close is taken before it is told, however late. */
+TEST_F(console, close_waits_for_the_reader)
+{
+	struct guest *g = &self->g;
+	size_t sent;
+	u32 len;
+
+	ASSERT_TRUE(start_bulk(g, &self->con, variant->features));
+	sent = send_bulk(g, self->stream, 0);
+	EXPECT_TRUE(open_port_id(g, &self->con, CONSOLE_PORT_BULK, false));
+	/* The next one is not opened before the last one has ended. */
+	EXPECT_TRUE(open_port_id(g, &self->con, CONSOLE_PORT_BULK, true));
+	EXPECT_STREQ("Oo", self->m.log);
+	self->m.bulk_room = sent;
+	virtio_console_resume(&self->con);
+	run_io(&self->con);
+	EXPECT_EQ(sent, self->m.nr_bulk);
+	EXPECT_STREQ("OoDco", self->m.log);
+
+	/* A reset waits for nobody, and no message from before it counts. */
+	while (guest_get_used(g, BULK_TX, &len) >= 0)
+		;
+	EXPECT_EQ(sent, send_bulk(g, self->stream, 0));
+	EXPECT_TRUE(open_port_id(g, &self->con, CONSOLE_PORT_BULK, false));
+	EXPECT_TRUE(open_port_id(g, &self->con, CONSOLE_PORT_BULK, true));
+	guest_write(g, VIRTIO_MMIO_STATUS, 0);
+	run_io(&self->con);
+	EXPECT_EQ(sent, self->m.nr_bulk);
+	EXPECT_STREQ("OoDcoCc", self->m.log);
 }
 
 /* The threads of a monitor; the test itself is the guest. */
@@ -619,7 +785,7 @@ static void *send_thread(void *arg)
 
 	while (sent < STREAM_SIZE) {
 		n = min_t(size_t, 1 + test_random(&seed) % 5000, STREAM_SIZE - sent);
-		if (virtio_console_send(t->con, t->stream + sent, n))
+		if (virtio_console_send(t->con, CONSOLE_PORT_WIRE, t->stream + sent, n))
 			break;
 		sent += n;
 	}
@@ -657,14 +823,14 @@ TEST_F(console, threads)
 			;
 		while ((head = guest_get_used(g, RX, &len)) >= 0) {
 			ASSERT_GE(STREAM_SIZE - got, len);
-			memcpy(self->got + got, guest_ptr(g, BUF_GPA(RX, head)), len);
+			memcpy(self->got + got, guest_ptr(g, buf_gpa(RX, head)), len);
 			got += len;
 		}
 		fill_rx(g, RX);
 		while (sent < STREAM_SIZE && g->queues[TX].nr_free) {
 			u16 buf = g->queues[TX].free[g->queues[TX].nr_free - 1];
 			struct guest_sg sg = {
-				BUF_GPA(TX, buf), min_t(size_t, 1234, STREAM_SIZE - sent), false
+				buf_gpa(TX, buf), min_t(size_t, 1234, STREAM_SIZE - sent), false
 			};
 
 			memcpy(guest_ptr(g, sg.gpa), self->stream + sent, sg.len);

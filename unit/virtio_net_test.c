@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "kselftest_harness.h"
 #include "virtio_driver.h"
+#include "virtio_fuzz.h"
 #include "virtio_net.h"
 
 #define RX		0
@@ -419,6 +420,22 @@ TEST(bad_configs)
 	for (i = 0; i < ARRAY_SIZE(tries); i++) {
 		EXPECT_EQ(-EINVAL, virtio_net_init(&net, &tries[i], &mem, on_irq, NULL, &err));
 		EXPECT_EQ(ERRMSG_INPUT, err.kind);
+	}
+}
+
+TEST(net_fuzz)
+{
+	static u8 input[4096];
+	u64 seed = 0x6e6574;
+	unsigned int round;
+	size_t i;
+
+	for (round = 0; round < 400; round++) {
+		for (i = 0; i < sizeof(input); i++)
+			input[i] = test_random(&seed);
+		ASSERT_TRUE(virtio_net_fuzz(input, sizeof(input))) {
+			TH_LOG("round %u", round);
+		}
 	}
 }
 

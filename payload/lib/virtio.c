@@ -262,16 +262,20 @@ static void control(u32 id, u16 event, u16 value)
 	send(&queues[CONTROL_TX], &msg, sizeof(msg), 1);
 }
 
+/* Of the other ports nobody wants to know more than that they are there. */
 static void expect_control(u16 event)
 {
 	struct virtio_console_control msg;
 	u32 len;
-	u16 head = get_used(&queues[CONTROL_RX], &len);
+	u16 head;
 
-	memcpy(&msg, buffers[CONTROL_RX][head], sizeof(msg));
+	do {
+		head = get_used(&queues[CONTROL_RX], &len);
+		memcpy(&msg, buffers[CONTROL_RX][head], sizeof(msg));
+		add_receive_buffer(&queues[CONTROL_RX], head);
+	} while (msg.id && msg.event == VIRTIO_CONSOLE_PORT_ADD);
 	if (len < sizeof(msg) || msg.event != event || msg.id || msg.value != 1)
 		fail("another control message than was expected", msg.event);
-	add_receive_buffer(&queues[CONTROL_RX], head);
 }
 
 void console_set_open(bool open)
