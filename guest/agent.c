@@ -5,9 +5,9 @@
  * in an emulated guest, so that only what the first frame needs comes before it.
  *
  * "ktstr_agent --fd N" does the same over a socket, as an ordinary process that
- * sets nothing up.
+ * sets nothing up. "ktstr_agent --bulk FILE" is what the agent runs to send a
+ * file of any size.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -32,9 +32,6 @@
 
 #include "agent.h"
 #include "clock.h"
-
-/* How long the kernel may take to find the port once init runs */
-#define PORT_WAIT_NS	(5 * NSEC_PER_SEC)
 
 struct agent_options agent_options = {
 	.scx_dir = "/sys/kernel/sched_ext",
@@ -124,47 +121,6 @@ static void open_console(void)
 		if (fd < 0)
 			fd = open("/dev/null", O_RDWR);
 	} while (fd >= 0 && fd < STDERR_FILENO);
-}
-
-static int open_port_if(const char *port)
-{
-	char path[320], name[64];
-
-	snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", port);
-	if (read_text(path, name, sizeof(name)) || strcmp(name, WIRE_PORT_NAME))
-		return -1;
-	snprintf(path, sizeof(path), "/dev/%s", port);
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
-static int find_port(void)
-{
-	DIR *dir = opendir("/sys/class/virtio-ports");
-	struct dirent *entry;
-	int fd = -1;
-
-	while (dir && fd < 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] != '.')
-			fd = open_port_if(entry->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	return fd;
-}
-
-/* The driver learns the port's name from the device, some time after boot. */
-static int open_port(void)
-{
-	u64 deadline = clock_ns() + PORT_WAIT_NS;
-	int fd;
-
-	while ((fd = find_port()) < 0) {
-		if (clock_ns() > deadline)
-			die("no virtio-console port is named \"%s\" after 5 s",
-			    WIRE_PORT_NAME);
-		usleep(1000);
-	}
-	return fd;
 }
 
 static u64 uptime_ns(void)
@@ -406,7 +362,7 @@ static int set_up_guest(void)
 	mount_all(first_mounts, ARRAY_SIZE(first_mounts));
 	online_cpus();
 	open_console();
-	fd = open_port();
+	fd = port_open(WIRE_PORT_NAME);
 	out_init(fd);
 	say_hello();
 
@@ -425,6 +381,7 @@ static int parse_options(int argc, char *argv[])
 		{ "fd", required_argument, NULL, 'f' },
 		{ "scx", required_argument, NULL, 's' },
 		{ "kmsg", required_argument, NULL, 'k' },
+		{ "bulk", required_argument, NULL, 'b' },
 		{ }
 	};
 	int opt, fd = -1;
@@ -436,14 +393,18 @@ static int parse_options(int argc, char *argv[])
 			agent_options.scx_dir = optarg;
 		else if (opt == 'k')
 			agent_options.kmsg = optarg;
+		else if (opt == 'b')
+			exit(bulk_send(optarg));
 		else
 			exit(2);
 	}
 	if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC)) {
 		fprintf(stderr,
 			"usage: %s --fd N [--scx DIR] [--kmsg FILE]\n"
-			"PID 1 of a ktstr guest; elsewhere it is served over the open socket N.\n",
-			argv[0]);
+			"       %s --bulk FILE\n"
+			"PID 1 of a ktstr guest; elsewhere it is served over the open socket N.\n"
+			"With --bulk, in a guest: send FILE to the host.\n",
+			argv[0], argv[0]);
 		exit(2);
 	}
 	return fd;

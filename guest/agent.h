@@ -47,6 +47,19 @@ void die(const char *fmt, ...) __printf(1, 2) __noreturn;
  */
 int read_text(const char *path, char *buf, size_t size);
 
+/* Ports to the host (port.c) */
+
+/* Open a port by its name (WIRE_PORT_NAME); dies if it does not come up. */
+int port_open(const char *name);
+
+/**
+ * bulk_send() - send a file through the bulk port, and say how much that was
+ * @path: the file
+ *
+ * Return: exit status.
+ */
+int bulk_send(const char *path);
+
 /* Frames to the host (out.c). They are collected until out_flush(). */
 
 void out_init(int fd);
