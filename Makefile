@@ -49,7 +49,7 @@ endif
 
 TEST_GEN_PROGS := $(SCENARIOS) $(UNITS)
 TEST_GEN_PROGS_EXTENDED := $(BENCHES)
-TEST_GEN_FILES := ktstr_agent ktstr_host_init ktstr_emulated emulated-host.sh \
+TEST_GEN_FILES := ktstr_agent ktstr_probe ktstr_host_init ktstr_emulated emulated-host.sh \
 		  $(PAYLOADS) $(if $(NO_SCX),,scx_simple)
 endif
 
@@ -98,7 +98,8 @@ LIBKTSTR := $(OBJ)/libktstr.a
 LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c))
 # The guest's PID 1 has no libraries to find; of the modules it shares the protocol.
 AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c \
-		$(filter-out guest/host_init.c,$(wildcard guest/*.c)))
+		$(filter-out guest/host_init.c guest/probe.c,$(wildcard guest/*.c)))
+PROBE_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c guest/probe.c)
 HOST_INIT_OBJS := $(OBJ)/static/guest/host_init.o
 
 $(SCENARIOS:%=$(OUTPUT)/%): $(OUTPUT)/%: $(OBJ)/scenarios/%.o
@@ -119,8 +120,9 @@ $(DYNAMIC_PROGS): $(LIBKTSTR) $(LIBBPF)
 		$(LIBKTSTR) $(LIBBPF) $(LDLIBS) -o $@
 
 $(OUTPUT)/ktstr_agent: $(AGENT_OBJS)
+$(OUTPUT)/ktstr_probe: $(PROBE_OBJS)
 $(OUTPUT)/ktstr_host_init: $(HOST_INIT_OBJS)
-$(OUTPUT)/ktstr_agent $(OUTPUT)/ktstr_host_init:
+$(OUTPUT)/ktstr_agent $(OUTPUT)/ktstr_probe $(OUTPUT)/ktstr_host_init:
 	$(call msg,LINK,static,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -s $^ -o $@
 

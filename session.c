@@ -102,6 +102,8 @@ int session_find_program(const char *name, char *path, struct errmsg *err)
 	const char *dirs = getenv("PATH") ?: "/usr/bin:/bin";
 	size_t len;
 
+	if (!own_path_beside(path, name, err) && !access(path, X_OK))
+		return 0;
 	for (; *dirs; dirs += len + !!dirs[len]) {
 		len = strcspn(dirs, ":");
 		if (snprintf(path, PATH_MAX, "%.*s/%s", (int)len, dirs, name) < PATH_MAX &&
@@ -354,6 +356,8 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 		.vendor = cfg->vendor,
 		.irqchip = cfg->irqchip,
 		.cmdline = cmdline,
+		.disk = cfg->disk,
+		.net = cfg->net,
 	};
 	u64 start = clock_ns();
 	int ret;

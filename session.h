@@ -44,11 +44,14 @@ struct session_file {
  *	size suggests
  * @scheduler: a BPF scheduler that is started before the test: the name of one
  *	that was built with the suite, or a path; NULL for the kernel's own
- * @programs: host programs to take along, searched in PATH, as /bin/NAME
+ * @programs: programs to take along, as /bin/NAME: the suite's own, or the host's,
+ *	searched in PATH
  * @files: this test's own, such as a scheduler's configuration: unlike programs
  *	they are no part of what guests share
  * @cmdline: appended to the kernel command line, before $KTSTR_CMDLINE; or NULL
  * @boot_timeout_ns: how long the boot may take; 0 for what is long enough
+ * @disk: see struct ktstr_vm_config
+ * @net: likewise
  */
 struct session_config {
 	const char *topology;
@@ -60,6 +63,8 @@ struct session_config {
 	struct session_file files[SESSION_MAX_FILES];
 	const char *cmdline;
 	u64 boot_timeout_ns;
+	const struct disk_config *disk;
+	const struct net_config *net;
 };
 
 /**
