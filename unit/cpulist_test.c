@@ -66,6 +66,31 @@ TEST(members)
 	EXPECT_FALSE(cpu_set_equal(&set, &other));
 }
 
+TEST(next_and_count)
+{
+	static const unsigned int cpus[] = { 0, 1, 63, 64, 200, 4095 };
+	struct cpu_set set, some;
+	unsigned int cpu = 0;
+	size_t i;
+
+	ASSERT_EQ(0, cpu_set_parse(&set, "0-1,63-64,200,4095"));
+	EXPECT_EQ(ARRAY_SIZE(cpus), cpu_set_count(&set));
+	for (i = 0; i < ARRAY_SIZE(cpus); i++, cpu++) {
+		cpu = cpu_set_next(&set, cpu);
+		ASSERT_EQ(cpus[i], cpu);
+	}
+	EXPECT_EQ(TOPOLOGY_MAX_CPUS, cpu_set_next(&set, cpu));
+
+	ASSERT_EQ(0, cpu_set_parse(&some, "1-63,4095"));
+	cpu_set_and(&some, &set);
+	EXPECT_EQ(3, cpu_set_count(&some));
+	EXPECT_EQ(1, cpu_set_next(&some, 0));
+	EXPECT_EQ(63, cpu_set_next(&some, 2));
+	cpu_set_del(&some, 4095);
+	EXPECT_EQ(TOPOLOGY_MAX_CPUS, cpu_set_next(&some, 64));
+	EXPECT_EQ(2, cpu_set_count(&some));
+}
+
 TEST(bad_lists)
 {
 	static const char * const lists[] = {
