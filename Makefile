@@ -90,7 +90,8 @@ programs: $(TEST_GEN_PROGS) $(TEST_GEN_PROGS_EXTENDED) \
 # TEST() declares what few tests use, and clang sees through the macro.
 $(OBJ)/unit/%.o $(OBJ)/scenarios/%.o: CFLAGS += -Wno-unused-parameter
 # What a test takes in by .incbin, gcc -MMD does not see.
-$(OBJ)/unit/host_topology_test.o $(OBJ)/unit/placement_test.o: $(wildcard unit/trees/*.txt)
+$(addprefix $(OBJ)/unit/,host_topology_test.o placement_test.o host_share_test.o): \
+		$(wildcard unit/trees/*.txt)
 ifeq ($(SAN),1)
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
