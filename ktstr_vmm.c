@@ -13,6 +13,7 @@
 #include "acpi.h"
 #include "boot.h"
 #include "clock.h"
+#include "contention.h"
 #include "devices.h"
 #include "freeze.h"
 #include "ktstr_vmm.h"
@@ -20,7 +21,9 @@
 #include "memory_map.h"
 #include "numa_mem.h"
 #include "parallel.h"
+#include "performance.h"
 #include "vcpu.h"
+#include "warnings.h"
 
 #define KVM_DEVICE	"/dev/kvm"
 
@@ -80,6 +83,7 @@ struct ktstr_vm {
 	struct devices devices;
 	struct boot_image image;
 	struct freeze freeze;
+	struct warnings warnings;
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t ended;
 	struct ktstr_vm_result result;
@@ -180,6 +184,34 @@ static bool needs_x2apic(const struct ktstr_vm *vm)
 	return topology_max_apic_id(&vm->cfg.topo) > MAX_XAPIC_ID;
 }
 
+/* In performance mode each vCPU has a CPU of this host for itself. */
+static bool is_performance(const struct ktstr_vm *vm)
+{
+	return vm->cfg.share && vm->cfg.share->placement.pinned;
+}
+
+static bool is_overcommitted(const struct ktstr_vm *vm)
+{
+	return parallel_cpus() < topology_cpus(&vm->cfg.topo);
+}
+
+/* Before there are vCPUs: none of it can fail, it can only be missing. */
+static int set_exits(struct ktstr_vm *vm)
+{
+	if (is_performance(vm))
+		performance_disable_exits(vm->vm_fd, &vm->warnings);
+	else
+		performance_halt_poll(vm->vm_fd, is_overcommitted(vm), &vm->warnings);
+	return 0;
+}
+
+static int check_clock(struct ktstr_vm *vm)
+{
+	if (is_performance(vm))
+		performance_check_tsc(vm->vm_fd, &vm->warnings);
+	return 0;
+}
+
 static bool is_split(const struct ktstr_vm *vm)
 {
 	return vm->cfg.irqchip == KTSTR_IRQCHIP_SPLIT || needs_x2apic(vm);
@@ -234,6 +266,7 @@ static int prepare_cpuid(struct ktstr_vm *vm, struct errmsg *err)
 		.topo = &vm->cfg.topo,
 		.vendor = vm->cfg.vendor,
 		.tsc_deadline = kvm_check_extension(vm->kvm_fd, KVM_CAP_TSC_DEADLINE_TIMER),
+		.realtime = is_performance(vm),
 		.ext_dest_id = is_split(vm),
 		.no_xsave = cpuid_host_is_tcg(),
 	};
@@ -436,9 +469,11 @@ static int build(struct ktstr_vm *vm, struct errmsg *err)
 	      check_limits(vm, err) ?:
 	      create_vm_fd(vm, err) ?:
 	      create_irqchip(vm, err) ?:
+	      set_exits(vm) ?:
 	      prepare_cpuid(vm, err) ?:
 	      (deferred ? 0 : ktstr_vm_allocate(vm, vm->cfg.memory, err)) ?:
-	      create_vcpus(vm, err);
+	      create_vcpus(vm, err) ?:
+	      check_clock(vm);
 	if (ret)
 		return ret;
 
@@ -464,6 +499,7 @@ int ktstr_vm_create(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg,
 	if (!vm)
 		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "allocating a VM");
 	vm->cfg = *cfg;
+	vm->result.warnings = vm->warnings.text;
 	vm->kvm_fd = -1;
 	vm->vm_fd = -1;
 	vm->result.memory_warning = vm->mem.warning;
@@ -520,7 +556,7 @@ static int set_boot_regs(struct ktstr_vm *vm, struct errmsg *err)
  */
 static bool boots_one_cpu(const struct ktstr_vm *vm)
 {
-	return !topology_has_hmat(&vm->cfg.topo) && parallel_cpus() < vm->nr_vcpus;
+	return !topology_has_hmat(&vm->cfg.topo) && is_overcommitted(vm);
 }
 
 int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
@@ -560,18 +596,57 @@ int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
 	return ret;
 }
 
+static int place_vcpu(struct ktstr_vm *vm, unsigned int cpu, struct errmsg *err)
+{
+	if (!vm->cfg.share)
+		return 0;
+	return performance_place_vcpu(vm->cfg.share, cpu, vm->vcpus[cpu].thread, &vm->warnings,
+				      err);
+}
+
+static int place_devices(struct ktstr_vm *vm, struct errmsg *err)
+{
+	const struct virtio_slot *slots = vm->devices.slots;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < VIRTIO_NR_SLOTS && vm->cfg.share && !ret; i++)
+		if (slots[i].started)
+			ret = performance_place_service(vm->cfg.share, slots[i].thread, err);
+	return ret;
+}
+
 int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err)
 {
 	unsigned int cpu;
 	int ret;
 
 	vm->result.state = KTSTR_VM_RUNNING;
-	ret = devices_start(&vm->devices, err);
+	ret = devices_start(&vm->devices, err) ?: place_devices(vm, err);
 	/* The BSP last: its first IPI finds all others waiting. */
 	for (cpu = vm->nr_vcpus; cpu-- && !ret;)
-		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, &vm->freeze.gate, err);
+		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, &vm->freeze.gate, err) ?:
+		      place_vcpu(vm, cpu, err);
 	if (ret)
 		ktstr_vm_stop(vm, KTSTR_VM_STOPPED, err->text);
+	return ret;
+}
+
+int ktstr_vm_launch(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg, u64 patience_ns,
+		    struct errmsg *err)
+{
+	struct contention contention = {};
+	int ret;
+
+	do {
+		ret = ktstr_vm_create(vmp, cfg, err) ?:
+		      ktstr_vm_load(*vmp, err) ?:
+		      ktstr_vm_start(*vmp, err);
+		if (!ret)
+			return 0;
+		ktstr_vm_destroy(*vmp);
+		*vmp = NULL;
+	} while (contention_wait(&contention, patience_ns, ret, err));
 	return ret;
 }
 

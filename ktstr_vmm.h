@@ -16,6 +16,7 @@
 
 #include "cpuid.h"
 #include "errmsg.h"
+#include "host_share.h"
 #include "initramfs.h"
 #include "numa_mem.h"
 #include "topology.h"
@@ -53,6 +54,9 @@ enum ktstr_irqchip {
  *	stop; 0 for what is long enough
  * @disk: a disk (virtio_blk.h), as /dev/vda; or NULL
  * @net: a network card (virtio_net.h), as eth0; or NULL
+ * @share: where on this host the VM's threads run, and whether in performance
+ *	mode; must stay valid until ktstr_vm_destroy(). NULL: wherever the host's
+ *	scheduler puts them.
  */
 struct ktstr_vm_config {
 	struct topology topo;
@@ -66,6 +70,7 @@ struct ktstr_vm_config {
 	u64 freeze_timeout_ns;
 	const struct disk_config *disk;
 	const struct net_config *net;
+	const struct host_share *share;
 };
 
 /**
@@ -119,6 +124,7 @@ enum ktstr_vm_state {
  *	one's start
  * @tsc_jumps: this KVM cannot set TSCs back: a guest that takes its time from
  *	there has seen each freeze as a jump
+ * @warnings: what this host could not give, and the effect; a line each
  * @create_ns: time that ktstr_vm_create() took
  * @vcpus_ns: how much of that the vCPUs took
  * @load_ns: time that ktstr_vm_load() took
@@ -139,6 +145,7 @@ struct ktstr_vm_result {
 	u64 freezes;
 	u64 longest_freeze_ns;
 	bool tsc_jumps;
+	const char *warnings;
 	u64 create_ns;
 	u64 vcpus_ns;
 	u64 load_ns;
@@ -186,6 +193,19 @@ int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err);
  * Return: 0 or a negative errno.
  */
 int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err);
+
+/**
+ * ktstr_vm_launch() - create, load and start, again while the host is short
+ * @vmp: the VM, to be given to ktstr_vm_destroy(); NULL on failure
+ * @cfg: see struct ktstr_vm_config
+ * @patience_ns: how long to try if memory, descriptors, threads or the like are
+ *	short, see contention_wait()
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno; ERRMSG_HOST if it was the host.
+ */
+int ktstr_vm_launch(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg, u64 patience_ns,
+		    struct errmsg *err);
 
 /**
  * ktstr_vm_send() - write to the control channel

@@ -8,9 +8,9 @@
  * Both sides issue the same ioctls equally often, KVM_SET_CPUID2 with equally
  * many entries: strace -f -e trace=ioctl shows it. For N vCPUs these are 17
  * KVM_CHECK_EXTENSION (19 with a split irqchip), 3 N for vCPUs, 2 for the LAPICs,
- * 3 for devices, and 9 others. The VMM has one mmap() and one madvise() more, to reserve and to
- * advise on guest RAM, and threads, which are how it can take less time. Teardown
- * is not measured.
+ * 3 for devices, and 10 others. The VMM has one mmap() and one madvise() more, to
+ * reserve and to advise on guest RAM, and threads, which are how it can take less
+ * time. Teardown is not measured.
  *
  * The curve at the end is the time that the vCPUs took, by their number. KVM looks
  * at all that there are to create one more, among others for its map of APIC ids
@@ -132,6 +132,7 @@ static int bare_create_irqchip(int vm_fd, bool split)
 static int bare_create_vm(struct bare_vm *vm, bool split)
 {
 	struct kvm_userspace_memory_region slot = { .memory_size = MEMORY };
+	struct kvm_enable_cap poll = { .cap = KVM_CAP_HALT_POLL, .args[0] = 200000 };
 	u64 identity_map = MAP_KVM_IDENTITY;
 	union cpuid_table table;
 
@@ -146,6 +147,7 @@ static int bare_create_vm(struct bare_vm *vm, bool split)
 	if (ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, MAP_KVM_TSS) ||
 	    ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) ||
 	    bare_create_irqchip(vm->vm_fd, split) ||
+	    ioctl(vm->vm_fd, KVM_ENABLE_CAP, &poll) ||
 	    ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &table))
 		return failed("VM ioctls");
 

@@ -233,6 +233,7 @@ FIXTURE(fault) {
 	char reason[256];
 	bool registers;
 	bool tsc_jumps;
+	bool warned;
 	/* ... and what it should not have left */
 	struct held before;
 	unsigned int lives;
@@ -337,6 +338,7 @@ static void live(struct _test_data_fault *self)
 		for (i = 0; i < result->nr_vcpus; i++)
 			self->registers &= result->vcpus[i].valid;
 		self->tsc_jumps = result->tsc_jumps;
+		self->warned = result->warnings && *result->warnings;
 	}
 	ktstr_vm_destroy(vm);
 	faults.on = false;
@@ -364,6 +366,8 @@ static bool expect_lived(struct __test_metadata *_metadata, struct _test_data_fa
 	case KVM_GET_REGS:
 	case KVM_GET_SREGS:
 		return !self->registers;
+	case KVM_ENABLE_CAP:
+		return self->warned;
 	case KVM_GET_MSRS:
 	case KVM_GET_DEVICE_ATTR:
 	case KVM_SET_DEVICE_ATTR:
