@@ -34,6 +34,13 @@
 #define SMALL_INITRAMFS		SZ_32M
 #define LZ4_ROOM		4
 
+/*
+ * How long to wait for what the host is short of, and for CPUs that others have:
+ * long enough for a guest at its end to be gone, not for one that begins.
+ */
+#define HOST_PATIENCE_NS	(2 * NSEC_PER_SEC)
+#define CPUS_PATIENCE_NS	(20 * NSEC_PER_SEC)
+
 #define CONSOLE_TAIL_LINES	40
 
 u64 session_memory(const struct topology *topo, size_t initramfs_size)
@@ -226,17 +233,49 @@ static int boot(struct session *s, const struct session_config *cfg,
 	if (!vm_cfg->memory)
 		vm_cfg->memory = session_memory(&s->topo, vm_cfg->initramfs.base_size +
 						vm_cfg->initramfs.suffix_size);
-	ret = ret ?:
-	      ktstr_vm_create(&s->vm, vm_cfg, err) ?:
-	      ktstr_vm_load(s->vm, err) ?:
-	      ktstr_vm_start(s->vm, err);
+	vm_cfg->share = s->share;
+	ret = ret ?: ktstr_vm_launch(&s->vm, vm_cfg, HOST_PATIENCE_NS, err);
 	initramfs_destroy(&suffix);
-	if (ret) {
-		ktstr_vm_destroy(s->vm);
-		s->vm = NULL;
+	if (ret)
 		initramfs_cache_put(&s->initramfs);
-	}
 	return ret;
+}
+
+static int want_performance(const struct session_config *cfg, bool *performance,
+			    struct errmsg *err)
+{
+	const char *env = getenv(ENV_PERFORMANCE);
+
+	*performance = cfg->performance;
+	if (!env || !*env || !strcmp(env, "0"))
+		return 0;
+	*performance = true;
+	if (!strcmp(env, "1"))
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, 0, "%s=%s: must be 0 or 1", ENV_PERFORMANCE, env);
+}
+
+/*
+ * A test that does not ask for performance mode runs on a host that does not
+ * tell its topology, too; but not on CPUs that others have for themselves.
+ */
+static int share_host(struct session *s, const struct session_config *cfg, struct errmsg *err)
+{
+	struct host_share_config share_cfg = {
+		.root = "",
+		.topo = &s->topo,
+		.patience_ns = CPUS_PATIENCE_NS,
+	};
+	int ret;
+
+	ret = want_performance(cfg, &share_cfg.performance, err);
+	if (ret)
+		return ret;
+	ret = host_share_take(&s->share, &share_cfg, err);
+	if (ret != -ENODATA || share_cfg.performance)
+		return ret;
+	ksft_print_msg("warning: the guest runs anywhere on this host: %s\n", err->text);
+	return 0;
 }
 
 /* What the guest's kernel lacks is for whoever configured it: not a failure. */
@@ -258,14 +297,27 @@ static int start_scheduler(struct session *s, struct errmsg *err)
 	return ret;
 }
 
-static void print_lines(const char *text)
+static void print_lines(const char *prefix, const char *line)
 {
 	int len;
 
-	for (; *text; text += len + !!text[len]) {
-		len = strcspn(text, "\n");
-		ksft_print_msg("%.*s\n", len, text);
+	for (; *line; line += len + !!line[len]) {
+		len = strcspn(line, "\n");
+		ksft_print_msg("%s%.*s\n", prefix, len, line);
 	}
+}
+
+static void print_share(const struct session *s)
+{
+	char cpus[128];
+
+	if (!s->share)
+		return;
+	if (s->share->placement.pinned)
+		ksft_print_msg("performance mode, the VMM on CPU %s\n",
+			       cpu_set_format(&s->share->placement.service, cpus, sizeof(cpus)));
+	print_lines("warning: ", s->share->warnings.text);
+	print_lines("warning: ", ktstr_vm_result(s->vm)->warnings);
 }
 
 static void print_kernel(const struct session *s, const char *path)
@@ -279,7 +331,7 @@ static void print_kernel(const struct session *s, const char *path)
 		       (unsigned long long)s->ready_ns / NSEC_PER_MSEC);
 	ksft_print_msg("%s %s, %llu KiB: %s\n", result->image, path,
 		       (unsigned long long)result->image_size >> 10, result->image_version);
-	print_lines(result->memory_warning);
+	print_lines("", result->memory_warning);
 }
 
 static void print_console(const struct ktstr_vm_result *result)
@@ -335,7 +387,7 @@ static void print_guest(struct session *s)
 
 void session_print(struct session *s, int ret, const struct errmsg *err)
 {
-	print_lines(err->text);
+	print_lines("", err->text);
 	/* A guest that still answers is not what is wrong. */
 	if (s->vm && (ret == -ETIMEDOUT || ret == -EPIPE))
 		print_guest(s);
@@ -366,7 +418,8 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	snprintf(scheduler, sizeof(scheduler), "%s", cfg->scheduler ?: "EEVDF");
 	snprintf(s->scheduler, sizeof(s->scheduler), "%s", basename(scheduler));
 	ret = topology_parse(cfg->topology, &s->topo, err) ?:
-	      session_kernel(kernel, err);
+	      session_kernel(kernel, err) ?:
+	      share_host(s, cfg, err);
 	if (ret)
 		goto not_booted;
 
@@ -387,6 +440,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	}
 	s->ready_ns = clock_ns() - start;
 	print_kernel(s, kernel);
+	print_share(s);
 	if (s->control.hello.nr_cpus != topology_cpus(&s->topo))
 		ret = errmsg_set(err, ERRMSG_FAILED, 0,
 				 "the guest has %u of its %u CPUs online (see NR_CPUS, HOTPLUG_CPU)",
@@ -403,6 +457,8 @@ failed:
 	return ret;
 
 not_booted:
+	host_share_release(s->share);
+	s->share = NULL;
 	if (err->kind != ERRMSG_HOST)
 		session_print(s, ret, err);
 	return ret;
@@ -414,5 +470,7 @@ void session_end(struct session *s)
 	control_destroy(&s->control);
 	ktstr_vm_destroy(s->vm);
 	s->vm = NULL;
+	host_share_release(s->share);
+	s->share = NULL;
 	initramfs_cache_put(&s->initramfs);
 }

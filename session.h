@@ -13,6 +13,8 @@
 #include "control.h"
 #include "errmsg.h"
 #include "initramfs_cache.h"
+#include "host_share.h"
+#include "initramfs.h"
 #include "ktstr_vmm.h"
 #include "topology.h"
 
@@ -24,6 +26,7 @@
 #define ENV_SCHEDULER	"KTSTR_SCHEDULER"
 #define ENV_KERNEL	"KTSTR_KERNEL"
 #define ENV_CMDLINE	"KTSTR_CMDLINE"
+#define ENV_PERFORMANCE	"KTSTR_PERFORMANCE"
 
 /**
  * struct session_file - a file for the guest of one test
@@ -52,6 +55,8 @@ struct session_file {
  * @boot_timeout_ns: how long the boot may take; 0 for what is long enough
  * @disk: see struct ktstr_vm_config
  * @net: likewise
+ * @performance: in performance mode, for tests that judge times; so is every
+ *	test with KTSTR_PERFORMANCE=1
  */
 struct session_config {
 	const char *topology;
@@ -65,6 +70,7 @@ struct session_config {
 	u64 boot_timeout_ns;
 	const struct disk_config *disk;
 	const struct net_config *net;
+	bool performance;
 };
 
 /**
@@ -72,6 +78,7 @@ struct session_config {
  * @topo: its topology
  * @scheduler: name of the scheduler's program, or "EEVDF"
  * @control: the conversation with its agent
+ * @share: its share of this host; NULL if that is not known
  * @vm: the VM
  * @initramfs: what it shares with others
  * @ready_ns: time from session_start()'s beginning until the agent was ready
@@ -80,6 +87,7 @@ struct session {
 	struct topology topo;
 	char scheduler[NAME_MAX + 1];
 	struct control control;
+	struct host_share *share;
 	struct ktstr_vm *vm;
 	struct initramfs_segment initramfs;
 	u64 ready_ns;

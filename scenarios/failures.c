@@ -164,6 +164,25 @@ TEST_F(failures, topology_malformed)
 	}
 }
 
+/* A reason to skip that has the numbers; no host has that many caches. */
+TEST_F(failures, performance_mode_too_large)
+{
+	const struct session_config cfg = {
+		.topology = "64n64l64c1t",
+		.performance = true,
+	};
+
+	expect_failure(_metadata, &cfg, ERRMSG_HOST, "LLCs (64) with CPUs (64 each)");
+}
+
+TEST_F(failures, performance_mode_malformed)
+{
+	const struct session_config cfg = { .topology = "1n1l1c1t" };
+
+	setenv(ENV_PERFORMANCE, "yes", 1);
+	expect_failure(_metadata, &cfg, ERRMSG_INPUT, ENV_PERFORMANCE "=yes: must be 0 or 1");
+}
+
 int main(int argc, char **argv)
 {
 	return ktstr_test_main(argc, argv);
