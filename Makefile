@@ -49,8 +49,8 @@ endif
 
 TEST_GEN_PROGS := $(SCENARIOS) $(UNITS)
 TEST_GEN_PROGS_EXTENDED := $(BENCHES)
-TEST_GEN_FILES := ktstr_agent ktstr_probe ktstr_host_init ktstr_emulated emulated-host.sh \
-		  $(PAYLOADS) $(if $(NO_SCX),,scx_simple)
+TEST_GEN_FILES := ktstr_agent ktstr_probe ktstr_host_init ktstr_emulated ktstr_locks \
+		  emulated-host.sh $(PAYLOADS) $(if $(NO_SCX),,scx_simple)
 endif
 
 # SAN=1: the same with ASan and UBSan, beside the normal build.
@@ -109,6 +109,7 @@ $(SCENARIOS:%=$(OUTPUT)/%): $(OUTPUT)/%: $(OBJ)/scenarios/%.o
 $(UNITS:%=$(OUTPUT)/%): $(OUTPUT)/unit_%: $(OBJ)/unit/%_test.o
 $(BENCHES:%=$(OUTPUT)/%): $(OUTPUT)/bench_%: $(OBJ)/bench/%.o
 $(OUTPUT)/ktstr_emulated: $(OBJ)/tools/ktstr_host_run.o
+$(OUTPUT)/ktstr_locks: $(OBJ)/tools/ktstr_locks.o
 
 # What building a VM calls outside of itself: the test makes each call fail.
 comma := ,
@@ -116,7 +117,8 @@ unit_fault_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,ioctl open mmap madvise e
 		      fstat pread malloc calloc realloc asprintf pthread_create \
 		      sched_getaffinity elf_begin gelf_getehdr elf_getphdrnum gelf_getphdr)
 
-DYNAMIC_PROGS := $(addprefix $(OUTPUT)/,$(SCENARIOS) $(UNITS) $(BENCHES) ktstr_emulated)
+DYNAMIC_PROGS := $(addprefix $(OUTPUT)/,$(SCENARIOS) $(UNITS) $(BENCHES) \
+		   ktstr_emulated ktstr_locks)
 $(DYNAMIC_PROGS): $(LIBKTSTR) $(LIBBPF)
 	$(call msg,LINK,,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS) $($(@F)_LDFLAGS) $(filter %.o,$^) \

@@ -13,6 +13,7 @@
 #include "host_lock.h"
 #include "host_share.h"
 #include "kselftest_harness.h"
+#include "own_path.h"
 #include "tree.h"
 
 TREE(epyc_16llc);
@@ -266,6 +267,36 @@ TEST_F(share, nothing_is_left)
 	host_share_release(NULL);
 	self->shares[0] = NULL;
 	EXPECT_FALSE(leaks());
+}
+
+/* ktstr_locks, which is beside this program, shows claims on this host. */
+TEST_F(share, shown_by_the_program)
+{
+	char path[PATH_MAX], line[512], pid[32];
+	bool found = false;
+	FILE *f;
+
+	use_tree(_metadata, self, tree_vm_2cpu);
+	self->cfg.root = "";
+	ASSERT_EQ(0, own_path_beside(path, "ktstr_locks", &self->err));
+	ASSERT_EQ(0, take(_metadata, self, "1n1l1c1t", false)) {
+		TH_LOG("%s", self->err.text);
+	}
+	snprintf(pid, sizeof(pid), ": pid %d (", getpid());
+	f = popen(path, "re");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		found |= !strncmp(line, "CPUs ", 5) && strstr(line, pid);
+	EXPECT_EQ(0, pclose(f));
+	EXPECT_TRUE(found);
+
+	host_share_release(self->shares[0]);
+	self->shares[0] = NULL;
+	f = popen(path, "re");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		EXPECT_EQ(NULL, strstr(line, pid));
+	EXPECT_EQ(0, pclose(f));
 }
 
 TEST_HARNESS_MAIN
