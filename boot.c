@@ -305,7 +305,7 @@ static int load_bzimage(const struct numa_mem *mem, int fd, const char *path,
 	}
 	setup = ((hdr->setup_sects ?: SETUP_SECTS_DEFAULT) + 1) * SETUP_SECT_SIZE;
 	/* syssize, in 16-byte units, is what the build wrote: less is a torn copy. */
-	if (size < setup + hdr->syssize * 16ULL || !hdr->syssize)
+	if (size < setup + hdr->syssize * 16ULL || hdr->syssize * 16ULL <= ENTRY_64)
 		return image_error(err, ENOEXEC, path, "the file is truncated");
 
 	start = max_t(u64, hdr->pref_address, MAP_HIGH_RAM);

@@ -432,6 +432,10 @@ TEST_F(image, bzimage_that_cannot_be_entered)
 	put(b.setup + 0x1f4, 0, 4);
 	expect_refused(_metadata, self, -ENOEXEC, &b, sizeof(b), "truncated");
 	b = tiny_bzimage();
+	put(b.setup + 0x1f4, 0x200 / 16, 4);	/* ends where its entry point is */
+	put(b.setup + 0x260, 0, 4);
+	expect_refused(_metadata, self, -ENOEXEC, &b, sizeof(b), "truncated");
+	b = tiny_bzimage();
 	put(b.setup + 0x258, -(u64)MIB, 8);	/* and init_size beyond that wraps */
 	expect_refused(_metadata, self, -ENOEXEC, &b, sizeof(b), "malformed setup header");
 }
