@@ -89,7 +89,7 @@ static int no_memory(struct errmsg *err, size_t size)
 
 static int make_room(struct initramfs *ir, size_t more, struct errmsg *err)
 {
-	size_t room = ir->room ?: SZ_1M;
+	size_t room = ir->room ?: SZ_64K;
 	char *archive;
 
 	while (room - ir->size < more)
