@@ -275,11 +275,11 @@ static int resolve(struct initramfs *ir, const char *path, char *name,
 		memcpy(name + len, p, n);
 		len += n;
 		name[len] = '\0';
+		if (!strcmp(name, CPIO_TRAILER))
+			return errmsg_set(err, ERRMSG_INPUT, EINVAL,
+					  "adding %.512s to the initramfs: %s ends a cpio archive",
+					  path, name);
 	}
-	if (!strcmp(name, CPIO_TRAILER))
-		return errmsg_set(err, ERRMSG_INPUT, EINVAL,
-				  "adding %s to the initramfs: this name ends a cpio archive",
-				  path);
 	return 0;
 }
 

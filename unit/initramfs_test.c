@@ -424,6 +424,8 @@ TEST_F(initramfs, refused)
 	EXPECT_EQ(-EINVAL, initramfs_add_file(ir, "f", 0644, "", 0, err));
 	EXPECT_NE(NULL, strstr(err->text, "\"f\""));
 	EXPECT_EQ(-EINVAL, initramfs_add_file(ir, "/TRAILER!!!", 0644, "", 0, err));
+	EXPECT_EQ(-EINVAL, initramfs_add_file(ir, "/TRAILER!!!/f", 0644, "", 0, err));
+	EXPECT_EQ(-EINVAL, initramfs_add_file(ir, "/TRAILER!!!/../f", 0644, "", 0, err));
 	EXPECT_EQ(-EINVAL, initramfs_add_file(ir, "/f", S_IFREG | 0644, "", 0, err));
 	EXPECT_EQ(-EINVAL, initramfs_add_dir(ir, "/f", 010000, err));
 	EXPECT_EQ(-EISDIR, initramfs_add_file(ir, "/", 0644, "", 0, err));
