@@ -186,12 +186,13 @@ $(LIBBPF): $(wildcard $(TOOLS)/lib/bpf/*.[ch] $(TOOLS)/lib/bpf/Makefile) \
 	$(Q)$(MAKE) -s -C $(TOOLS)/lib/bpf OUTPUT=$(@D)/ O= CC="$(CC)" EXTRA_CFLAGS='-g -O2 -fPIC' \
 		DESTDIR=$(SCX_BUILD) prefix= $@ install_headers
 
+# Stripped, as guests have to unpack it: three quarters of it are for debuggers.
 $(OUTPUT)/scx_simple: $(wildcard $(TOOLS)/sched_ext/scx_simple* $(TOOLS)/sched_ext/include/scx/*) \
 		      $(VMLINUX_BTF) $(LIBBPF)
 	$(call msg,MAKE,,$@)
 	$(Q)$(MAKE) -s -C $(TOOLS)/sched_ext O=$(OBJ)/scx CLANG=$(BPF_CLANG) LLVM_STRIP=$(BPF_STRIP) \
 		VMLINUX_BTF=$(abspath $(VMLINUX_BTF)) scx_simple
-	$(Q)install $(SCX_BUILD)/bin/scx_simple $@
+	$(Q)install -s $(SCX_BUILD)/bin/scx_simple $@
 
 ifneq ($(NO_SCX),)
 all: no_scx
