@@ -2,7 +2,7 @@
 # In a kernel tree this is a kselftest; see Documentation/dev-tools/kselftest.rst.
 # Anywhere else it is the front door only: "make help" says what there is.
 
-.PHONY: help run check bench
+.PHONY: help run check bench fuzz
 
 ifeq ($(wildcard ../../lib.mk),)
 .DEFAULT_GOAL := help
@@ -59,6 +59,12 @@ OUTPUT ?= $(CURDIR)
 override OUTPUT := $(OUTPUT)/san
 endif
 
+# FUZZ=1 with clang: the target "fuzzers" only, in a directory of its own.
+ifeq ($(FUZZ),1)
+OUTPUT ?= $(CURDIR)
+override OUTPUT := $(OUTPUT)/obj/fuzz
+endif
+
 # topology.c is a module, scenarios/topology.c the program: lib.mk cannot guess.
 OVERRIDE_TARGETS := 1
 .SUFFIXES:
@@ -95,7 +101,14 @@ $(addprefix $(OBJ)/unit/,host_topology_test.o placement_test.o host_share_test.o
 ifeq ($(SAN),1)
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
+ifeq ($(FUZZ),1)
+SAN_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+endif
 LDLIBS := -llz4 -lnuma -lelf -lz -lpthread
+
+FUZZERS := $(patsubst fuzz/%.c,$(OUTPUT)/fuzz_%,$(wildcard fuzz/*.c))
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
 
 LIBKTSTR := $(OBJ)/libktstr.a
 LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c))
@@ -123,6 +136,11 @@ $(DYNAMIC_PROGS): $(LIBKTSTR) $(LIBBPF)
 	$(call msg,LINK,,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS) $($(@F)_LDFLAGS) $(filter %.o,$^) \
 		$(LIBKTSTR) $(LIBBPF) $(LDLIBS) -o $@
+
+$(FUZZERS): $(OUTPUT)/fuzz_%: $(OBJ)/fuzz/%.o $(LIBKTSTR) $(LIBBPF)
+	$(call msg,LINK,fuzzer,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) -fsanitize=fuzzer $(LDFLAGS) $< $(LIBKTSTR) $(LIBBPF) \
+		$(LDLIBS) -o $@
 
 $(OUTPUT)/ktstr_agent: $(AGENT_OBJS)
 $(OUTPUT)/ktstr_probe: $(PROBE_OBJS)
@@ -237,9 +255,10 @@ help:
 	@echo "  make run KDIR=DIR    the same in the kernel tree DIR"
 	@echo "  make check           every test that there is, unit tests included"
 	@echo "  make bench           boot time, set-up time and memory, against peers"
+	@echo "  make fuzz            feed what guests and files decide with anything, for long"
 	@echo
 	@echo "KTSTR_CACHE (~/.cache/ktstr) is where trees and builds are kept. In a kernel tree:"
 	@echo "  make -C tools/testing/selftests TARGETS=sched_ext/ktstr run_tests"
 
-run check bench:
+run check bench fuzz:
 	@tools/run.sh $@

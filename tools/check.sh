@@ -153,11 +153,11 @@ count()
 	failed=$((failed + fail))
 	skipped=$((skipped + skip))
 	case $fail,$1 in
-	0,unit_* | 0,build-* | 0,run_test | 0,scripts | 0,checkpatch)
+	0,unit_* | 0,build-* | 0,run_test | 0,scripts | 0,checkpatch | 0,fuzz)
 		grep -E '^ok .*# SKIP' "$log" ;;
 	0,*)
 		grep -vE '^# +(RUN|OK) ' "$log" ;;
-	*,unit_* | *,build-* | *,run_test | *,scripts | *,checkpatch)
+	*,unit_* | *,build-* | *,run_test | *,scripts | *,checkpatch | *,fuzz)
 		grep -v '^ok ' "$log" ;;
 	*)
 		cat "$log" ;;
@@ -192,6 +192,7 @@ start build-sanitizers build sanitizers SAN_FLAGS="-fsanitize=address,undefined 
 start checkpatch checkpatch
 start scripts scripts
 finish
+start fuzz tools/fuzz.sh check
 
 for unit in unit/*_test.sh; do
 	[ ! -e "$unit" ] || start "$(basename "$unit" .sh)" program "$KTSTR_DIR/$unit"

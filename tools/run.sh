@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# From a fresh machine to a verdict: "make run", "make check" and "make bench"
-# end up here. Packages, a kernel tree, this directory in it, the kernel, the
+# From a fresh machine to a verdict: "make run", "make check", "make bench" and
+# "make fuzz" end up here. Packages, a kernel tree, this directory in it, the kernel, the
 # suite, the tests; every stage may be interrupted anyhow and be run again.
 #
-#	tools/run.sh run|check|bench
+#	tools/run.sh run|check|bench|fuzz
 #
 # KDIR		kernel tree to test; with none given, linux-source-6.12 from Debian
 # O		where KDIR is built, as for the kernel's own make
@@ -202,6 +202,9 @@ needs()
 		cmd:shellcheck	shellcheck	checks the scripts
 		END
 	fi
+	if [ "$action" = check ] || [ "$action" = fuzz ]; then
+		printf 'libfuzzer\tlibclang-rt-%s-dev\t%s\n' "$(clang_major)" "the fuzzers"
+	fi
 	if wants_emulated_host || [ "$action" = bench ]; then
 		cat <<-'END'
 		cmd:qemu-system-x86_64	qemu-system-x86	the emulated host, as KVM cannot run Linux here
@@ -228,6 +231,18 @@ find_clang()
 	return 1
 }
 
+# Whichever of those that tools/fuzz.sh would take has it.
+find_libfuzzer()
+{
+	local c
+
+	for c in clang $(seq -f 'clang-%.0f' 40 -1 16); do
+		echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+			"$c" -fsanitize=fuzzer -x c - -o /dev/null && return
+	done
+	return 1
+}
+
 clang_package()
 {
 	local p
@@ -241,6 +256,17 @@ clang_package()
 	echo clang-19
 }
 
+clang_major()
+{
+	local c
+
+	if c=$(find_clang); then
+		"$c" -dM -E - </dev/null | sed -n 's/.*__clang_major__ //p'
+	else
+		clang_package | tr -dc 0-9
+	fi
+}
+
 present()
 {
 	case $1 in
@@ -248,6 +274,7 @@ present()
 	hdr:*)	echo "#include <${1#hdr:}>" | gcc -E -x c - ;;
 	file:*)	[ -e "${1#file:}" ] ;;
 	clang)	find_clang ;;
+	libfuzzer) find_libfuzzer ;;
 	# perl-base, which is always there, has no modules.
 	perl)	perl -MTerm::ANSIColor -MEncode -e 1 ;;
 	esac >/dev/null 2>&1
@@ -533,6 +560,7 @@ finish()
 	run)	set -- "${ksft[@]}" run_tests ;;
 	check)	set -- "$repo/tools/check.sh" ;;
 	bench)	set -- "$repo/bench/run.sh" ;;
+	fuzz)	set -- "$repo/tools/fuzz.sh" ;;
 	esac
 	export KTSTR_TREE=$tree KTSTR_BUILD=$obj KTSTR_DIR=$dir KTSTR_PROGRAMS=$programs
 	exec {out}> >(trap '' INT TERM HUP; exec tee "$log" {guard_in}>&-)
@@ -554,8 +582,8 @@ finish()
 # --------------------------------------------------------------------------
 
 case $action in
-run | check | bench) ;;
-*) die "what is \"$action\"? It is run, check or bench." ;;
+run | check | bench | fuzz) ;;
+*) die "what is \"$action\"? It is run, check, bench or fuzz." ;;
 esac
 
 debian_source=/usr/src/linux-source-6.12.tar.xz

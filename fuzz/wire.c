@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Frames from the other side. The first byte says whether the rest is a stream,
+ * in which the CRC is seldom right, or one frame's type and payload.
+ */
+#include "fuzz.h"
+#include "wire.h"
+
+static void read_fields(const struct wire_frame *frame)
+{
+	union {
+		struct wire_hello hello;
+		struct wire_file file;
+		struct wire_sched sched;
+		struct wire_report report;
+	} u;
+	struct wire_reader r;
+	const u8 *end = frame->payload + frame->len;
+	u32 len;
+
+	wire_read(&r, frame);
+	switch (frame->type) {
+	case WIRE_HELLO:
+		wire_get_hello(&r, &u.hello);
+		fuzz_assert(strlen(u.hello.release) < WIRE_MAX_PAYLOAD);
+		break;
+	case WIRE_FILE:
+		wire_get_file(&r, &u.file);
+		fuzz_assert(strlen(u.file.path) < WIRE_MAX_PAYLOAD);
+		break;
+	case WIRE_SCHED:
+	case WIRE_SCHED_EXIT:
+		wire_get_sched(&r, &u.sched);
+		break;
+	case WIRE_REPORT:
+		wire_get_report(&r, &u.report);
+		break;
+	default:
+		while (r.left && !r.bad) {
+			u8 how = *r.pos;
+
+			if (how & 1) {
+				const u8 *bytes = wire_get_bytes(&r, &len);
+
+				fuzz_assert(r.bad || !len || bytes + len <= end);
+			} else if (how & 2) {
+				fuzz_assert(strlen(wire_get_str(&r)) < WIRE_MAX_PAYLOAD);
+			} else {
+				wire_get_u64(&r);
+			}
+		}
+	}
+	fuzz_assert(r.left <= frame->len);
+	fuzz_assert(!wire_read_done(&r) || (!r.bad && !r.left));
+}
+
+static size_t make_frame(u8 *frame, struct fuzz_input *in)
+{
+	struct wire_writer w;
+	size_t i;
+
+	wire_begin(&w, frame, WIRE_MAX_FRAME, fuzz_number(in, 1), 1);
+	for (i = in->size / 8; i; i--)
+		wire_put_u64(&w, fuzz_number(in, 8));
+	while (in->size)
+		wire_put_u32(&w, fuzz_number(in, 4));
+	return wire_end(&w);
+}
+
+static unsigned int receive(const u8 *data, size_t len)
+{
+	static struct wire_receiver rx;
+	struct wire_frame frame;
+	unsigned int nr = 0;
+
+	memset(&rx, 0, offsetof(struct wire_receiver, buf));
+	rx.len = 0;
+	rx.status = WIRE_OK;
+	while (wire_receive(&rx, &data, &len, &frame) == WIRE_OK) {
+		fuzz_assert(frame.len <= WIRE_MAX_PAYLOAD);
+		read_fields(&frame);
+		nr++;
+	}
+	fuzz_assert(!len || rx.status > WIRE_MORE);
+	return nr;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	static u8 frame[WIRE_MAX_FRAME];
+	struct fuzz_input in = { data, size };
+
+	if (fuzz_number(&in, 1) & 1) {
+		receive(in.data, in.size);
+		return 0;
+	}
+	size = make_frame(frame, &in);
+	fuzz_assert(!size || receive(frame, size) == 1);
+	return 0;
+}
