@@ -528,7 +528,7 @@ static struct ktstr_vm *run_guest(struct _test_data_cache *self, const char *suf
 {
 	char kernel[64];
 	const struct ktstr_vm_config cfg = {
-		.topo = { 1, 1, 1, 1 },
+		.topo = { .nodes = 1, .llcs = 1, .cores = 1, .threads = 1 },
 		.memory = SZ_16M,
 		.kernel = kernel,
 		.initramfs = {
