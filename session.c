@@ -82,10 +82,12 @@ int session_kernel(char *path, struct errmsg *err)
 }
 
 /* A path is taken as it is; a name is one of the suite's own schedulers. */
-static int find_scheduler(const char *scheduler, char *path, struct errmsg *err)
+static int find_scheduler(const char *command, char *path, struct errmsg *err)
 {
+	char scheduler[PATH_MAX];
 	int ret;
 
+	snprintf(scheduler, sizeof(scheduler), "%.*s", (int)strcspn(command, " "), command);
 	if (strchr(scheduler, '/')) {
 		snprintf(path, PATH_MAX, "%s", scheduler);
 		if (access(path, X_OK))
@@ -281,12 +283,15 @@ static int share_host(struct session *s, const struct session_config *cfg, struc
 /* What the guest's kernel lacks is for whoever configured it: not a failure. */
 static int start_scheduler(struct session *s, struct errmsg *err)
 {
-	char path[PATH_MAX];
-	const char * const argv[] = { path, NULL };
+	const char *argv[WIRE_MAX_ARGS + 1] = {};
+	char command[sizeof(s->scheduler) + 8], *word, *rest = command;
 	struct control_reply reply;
-	int ret;
+	int argc = 0, ret;
 
-	snprintf(path, sizeof(path), "/bin/%s", s->scheduler);
+	snprintf(command, sizeof(command), "/bin/%s", s->scheduler);
+	while (argc < WIRE_MAX_ARGS && (word = strsep(&rest, " ")))
+		if (*word)
+			argv[argc++] = word;
 	ret = control_sched_start(&s->control, argv, SCHED_TIMEOUT_NS, &reply, err);
 	control_reply_free(&reply);
 	if (ret == -EOPNOTSUPP) {
@@ -400,9 +405,19 @@ static u64 boot_timeout(const struct session *s, const struct session_config *cf
 	return BOOT_TIMEOUT_NS + topology_cpus(&s->topo) * BOOT_TIMEOUT_CPU_NS;
 }
 
+/* The command without the program's directory, which the guest has not got */
+static void set_scheduler(struct session *s, const char *command)
+{
+	const char *name = command + strcspn(command, " ");
+
+	while (name > command && name[-1] != '/')
+		name--;
+	snprintf(s->scheduler, sizeof(s->scheduler), "%s", name);
+}
+
 int session_start(struct session *s, const struct session_config *cfg, struct errmsg *err)
 {
-	char scheduler[PATH_MAX], kernel[PATH_MAX], cmdline[MAP_CMDLINE_SIZE];
+	char kernel[PATH_MAX], cmdline[MAP_CMDLINE_SIZE];
 	struct ktstr_vm_config vm_cfg = {
 		.memory = cfg->memory,
 		.vendor = cfg->vendor,
@@ -415,8 +430,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	int ret;
 
 	memset(s, 0, sizeof(*s));
-	snprintf(scheduler, sizeof(scheduler), "%s", cfg->scheduler ?: "EEVDF");
-	snprintf(s->scheduler, sizeof(s->scheduler), "%s", basename(scheduler));
+	set_scheduler(s, cfg->scheduler ?: "EEVDF");
 	ret = topology_parse(cfg->topology, &s->topo, err) ?:
 	      session_kernel(kernel, err) ?:
 	      share_host(s, cfg, err);

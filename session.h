@@ -46,7 +46,8 @@ struct session_file {
  * @memory: guest RAM in bytes, if @topology does not say; 0 for what the topology's
  *	size suggests
  * @scheduler: a BPF scheduler that is started before the test: the name of one
- *	that was built with the suite, or a path; NULL for the kernel's own
+ *	that was built with the suite, or a path; arguments may follow, separated
+ *	by blanks, which the path thus cannot have; NULL for the kernel's own
  * @programs: programs to take along, as /bin/NAME: the suite's own, or the host's,
  *	searched in PATH
  * @files: this test's own, such as a scheduler's configuration: unlike programs
@@ -76,7 +77,7 @@ struct session_config {
 /**
  * struct session - a guest for one test
  * @topo: its topology
- * @scheduler: name of the scheduler's program, or "EEVDF"
+ * @scheduler: name of the scheduler's program and its arguments, or "EEVDF"
  * @control: the conversation with its agent
  * @share: its share of this host; NULL if that is not known
  * @vm: the VM
