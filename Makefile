@@ -45,12 +45,17 @@ else ifeq ($(wildcard $(VMLINUX_BTF)),)
 NO_SCX := no vmlinux: build the kernel first, or set VMLINUX_BTF
 else ifeq ($(shell grep -q sched_ext_ops $(VMLINUX_BTF) && echo y),)
 NO_SCX := $(VMLINUX_BTF) is without CONFIG_SCHED_CLASS_EXT or CONFIG_DEBUG_INFO_BTF
+else ifeq ($(shell grep -q cgroup_prep_move $(VMLINUX_BTF) && echo y),)
+NO_SCX := $(VMLINUX_BTF) is without CONFIG_EXT_GROUP_SCHED
 endif
 
 TEST_GEN_PROGS := $(SCENARIOS) $(UNITS)
 TEST_GEN_PROGS_EXTENDED := $(BENCHES)
+# The tree's schedulers, and those that are to be found wrong.
+SCX_TREE := scx_simple scx_qmap scx_central scx_flatcg
+SCHEDULERS := $(SCX_TREE) scx_ktstr
 TEST_GEN_FILES := ktstr_agent ktstr_probe ktstr_host_init ktstr_emulated ktstr_locks \
-		  emulated-host.sh $(PAYLOADS) $(if $(NO_SCX),,scx_simple)
+		  emulated-host.sh $(PAYLOADS) $(if $(NO_SCX),,$(SCHEDULERS))
 endif
 
 # SAN=1: the same with ASan and UBSan, beside the normal build.
@@ -76,7 +81,7 @@ include ../../lib.mk
 AR ?= ar
 OBJ := $(OUTPUT)/obj
 TOOLS := $(top_srcdir)/tools
-EXTRA_CLEAN := $(OBJ) $(OUTPUT)/san $(OUTPUT)/scx_simple
+EXTRA_CLEAN := $(OBJ) $(OUTPUT)/san $(SCHEDULERS:%=$(OUTPUT)/%)
 
 # Built where tools/sched_ext looks for it, so that it is built once.
 SCX_BUILD := $(OBJ)/scx/build
@@ -91,10 +96,10 @@ CFLAGS += -std=gnu11 -O2 -g -pthread -Wall -Wextra $(if $(filter 1,$(WERROR)),-W
 # What "make check" builds in several ways, each in an OUTPUT of its own.
 .PHONY: programs
 programs: $(TEST_GEN_PROGS) $(TEST_GEN_PROGS_EXTENDED) \
-	  $(filter-out $(OUTPUT)/scx_simple,$(TEST_GEN_FILES))
+	  $(filter-out $(SCHEDULERS:%=$(OUTPUT)/%),$(TEST_GEN_FILES))
 
 # TEST() declares what few tests use, and clang sees through the macro.
-$(OBJ)/unit/%.o $(OBJ)/scenarios/%.o: CFLAGS += -Wno-unused-parameter
+$(OBJ)/unit/%.o $(OBJ)/scenarios/%.o: private CFLAGS += -Wno-unused-parameter
 # What a test takes in by .incbin, gcc -MMD does not see.
 $(addprefix $(OBJ)/unit/,host_topology_test.o placement_test.o host_share_test.o): \
 		$(wildcard unit/trees/*.txt)
@@ -204,19 +209,46 @@ $(LIBBPF): $(wildcard $(TOOLS)/lib/bpf/*.[ch] $(TOOLS)/lib/bpf/Makefile) \
 	$(Q)$(MAKE) -s -C $(TOOLS)/lib/bpf OUTPUT=$(@D)/ O= CC="$(CC)" EXTRA_CFLAGS='-g -O2 -fPIC' \
 		DESTDIR=$(SCX_BUILD) prefix= $@ install_headers
 
-# Stripped, as guests have to unpack it: three quarters of it are for debuggers.
-$(OUTPUT)/scx_simple: $(wildcard $(TOOLS)/sched_ext/scx_simple* $(TOOLS)/sched_ext/include/scx/*) \
-		      $(VMLINUX_BTF) $(LIBBPF)
-	$(call msg,MAKE,,$@)
-	$(Q)$(MAKE) -s -C $(TOOLS)/sched_ext O=$(OBJ)/scx CLANG=$(BPF_CLANG) LLVM_STRIP=$(BPF_STRIP) \
-		VMLINUX_BTF=$(abspath $(VMLINUX_BTF)) scx_simple
-	$(Q)install -s $(SCX_BUILD)/bin/scx_simple $@
+SCX_ARGS = -s -C $(TOOLS)/sched_ext O=$(patsubst %/build,%,$(SCX_BUILD)) \
+	   LLVM_STRIP=$(BPF_STRIP) VMLINUX_BTF=$(abspath $(VMLINUX_BTF))
+
+# One make for all: they share the tools and headers that it makes first.
+$(OBJ)/.scx_tree: $(wildcard $(SCX_TREE:%=$(TOOLS)/sched_ext/%*) \
+		  $(TOOLS)/sched_ext/include/scx/*) $(VMLINUX_BTF) $(LIBBPF)
+	$(call msg,MAKE,,$(SCX_TREE))
+	$(Q)$(MAKE) $(SCX_ARGS) CLANG=$(BPF_CLANG) $(SCX_TREE)
+	$(Q)touch $@
+
+# Stripped, as guests have to unpack them: three quarters are for debuggers.
+$(SCX_TREE:%=$(OUTPUT)/%): $(OUTPUT)/%: $(OBJ)/.scx_tree
+	$(Q)install -s $(SCX_BUILD)/bin/$* $@
+
+# Functions that came after 6.12: has this tree's header a way to call them?
+BPF_HAVE := $(foreach f,scx_bpf_dsq_insert scx_bpf_task_set_dsq_vtime, \
+	      $(if $(shell grep -rlw $(f) $(TOOLS)/sched_ext/include/scx),-DHAVE_$(f))) \
+	    $(if $(shell grep -rl 'scx_bpf_dsq_move_to_local([^)]*,' \
+	      $(TOOLS)/sched_ext/include/scx),-DHAVE_scx_bpf_dsq_move_to_local_flags)
+
+# The tree's rules make the skeleton. They do not know about our header.
+SCX_KTSTR_SKEL := $(SCX_BUILD)/include/scx_ktstr.bpf.skel.h
+$(SCX_KTSTR_SKEL): bpf/scx_ktstr.bpf.c bpf/scx_ktstr.h $(OBJ)/.scx_tree
+	$(call msg,SKEL,,$@)
+	$(Q)rm -f $@ $(SCX_BUILD)/obj/sched_ext/scx_ktstr.bpf.o
+	$(Q)$(MAKE) $(SCX_ARGS) CLANG='$(strip $(BPF_CLANG) $(BPF_HAVE))' VPATH=$(CURDIR)/bpf $@
+
+$(OBJ)/bpf/scx_ktstr.o: private CFLAGS += -isystem $(TOOLS)/sched_ext/include
+$(OBJ)/bpf/scx_ktstr.o: $(SCX_KTSTR_SKEL)
+
+# Guests have to carry its libraries: only those that it needs.
+$(OUTPUT)/scx_ktstr: $(OBJ)/bpf/scx_ktstr.o $(LIBKTSTR) $(LIBBPF)
+	$(call msg,LINK,,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS) -Wl,--as-needed -s $^ $(LDLIBS) -o $@
 
 ifneq ($(NO_SCX),)
 all: no_scx
 .PHONY: no_scx
 no_scx:
-	@echo "ktstr: NOTE: scx_simple is not built, its tests will SKIP: $(NO_SCX)"
+	@echo "ktstr: NOTE: no BPF scheduler is built, their tests will SKIP: $(NO_SCX)"
 endif
 
 # Files whose time stamp says when their one line last changed.
