@@ -117,8 +117,8 @@ fuzzers: $(FUZZERS)
 
 LIBKTSTR := $(OBJ)/libktstr.a
 LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c))
-# The guest's PID 1 has no libraries to find; of the modules it shares the protocol.
-AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c \
+# The guest's PID 1 has no libraries to find; some modules it shares with the host.
+AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c hist.c cpulist.c \
 		$(filter-out guest/host_init.c guest/probe.c,$(wildcard guest/*.c)))
 PROBE_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c guest/probe.c)
 HOST_INIT_OBJS := $(OBJ)/static/guest/host_init.o

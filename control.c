@@ -68,7 +68,6 @@ void control_reply_free(struct control_reply *reply)
 void control_destroy(struct control *c)
 {
 	sched_free(&c->sched_exit);
-	control_reply_free(&c->go);
 }
 
 /*
@@ -206,6 +205,12 @@ static int set_sched(struct control_sched *sched, struct wire_reader *r)
 	return 0;
 }
 
+static int set_started(struct control_reply *reply, struct wire_reader *r)
+{
+	reply->started_ns = wire_get_u64(r);
+	return wire_read_done(r) ? 0 : -EPROTO;
+}
+
 static int set_reason(struct control_reply *reply, struct wire_reader *r)
 {
 	const char *reason = wire_get_str(r);
@@ -293,6 +298,8 @@ static int take_data(struct control_reply *reply,
 		return set_sched(&reply->sched, r);
 	case WIRE_PIDS:
 		return set_pids(reply, r);
+	case WIRE_STARTED:
+		return set_started(reply, r);
 	case WIRE_REPORT:
 		return add_report(reply, r);
 	case WIRE_REASON:
@@ -310,8 +317,6 @@ static int take_frame(struct control *c, const struct wire_frame *frame)
 		return take_event(c, frame, &r);
 	if (frame->seq == c->reply_seq)
 		return take_data(c->reply, frame, &r);
-	if (frame->seq == c->go_seq && !c->go.done)
-		return take_data(&c->go, frame, &r);
 	/* The answer to a call that did not wait long enough is not news. */
 	return frame->seq <= c->seq ? 0 : -EPROTO;
 }
@@ -459,20 +464,13 @@ static void put_argv(struct wire_writer *w, const char *const *argv)
 
 	while (argv[n])
 		n++;
-	wire_put_u32(w, n);
-	while (*argv)
-		wire_put_str(w, *argv++);
+	wire_put_strs(w, argv, n);
 }
 
 int control_read(struct control *c, const char *const *globs, size_t nr_globs,
 		 struct control_reply *reply, struct errmsg *err)
 {
-	struct wire_writer *w = begin(c, WIRE_READ);
-	size_t i;
-
-	wire_put_u32(w, nr_globs);
-	for (i = 0; i < nr_globs; i++)
-		wire_put_str(w, globs[i]);
+	wire_put_strs(begin(c, WIRE_READ), globs, nr_globs);
 	return call(c, reply, 0, ask("read %s%s", nr_globs ? globs[0] : "nothing",
 				       nr_globs > 1 ? " and others" : ""), err);
 }
@@ -534,14 +532,67 @@ int control_rmdir(struct control *c, const char *path, struct errmsg *err)
 	return simple_call(c, ask("remove directory %s", path), err);
 }
 
+int control_hold(struct control *c, u64 hold_ns, struct errmsg *err)
+{
+	u64 deadline = add_time(clock_ns(), hold_ns);
+	struct asked what = ask("wait %.1f s", hold_ns / 1e9);
+	int ret = 0;
+
+	while (!ret)
+		ret = pump(c, deadline, what, err);
+	return ret == -ETIMEDOUT ? 0 : ret;
+}
+
+int control_program_start(struct control *c, const char *name, const char *cgroup,
+			  const char *const *argv, struct control_reply *reply,
+			  struct errmsg *err)
+{
+	struct wire_writer *w = begin(c, WIRE_PROGRAM_START);
+
+	wire_put_str(w, name);
+	wire_put_str(w, cgroup);
+	put_argv(w, argv);
+	return call(c, reply, 0, ask("start %s", argv[0]), err);
+}
+
+static int wait_program(struct control *c, const char *name, u64 timeout_ns,
+			struct control_reply *reply, struct asked what, struct errmsg *err)
+{
+	struct wire_writer *w = begin(c, WIRE_PROGRAM_WAIT);
+
+	wire_put_str(w, name);
+	wire_put_u64(w, timeout_ns);
+	return call(c, reply, timeout_ns, what, err);
+}
+
+int control_program_wait(struct control *c, const char *name, u64 timeout_ns,
+			 struct control_reply *reply, struct errmsg *err)
+{
+	return wait_program(c, name, timeout_ns, reply, ask("wait for %s", name), err);
+}
+
+int control_program_kill(struct control *c, const char *name, int sig,
+			 struct errmsg *err)
+{
+	struct wire_writer *w = begin(c, WIRE_PROGRAM_KILL);
+
+	wire_put_str(w, name);
+	wire_put_u32(w, sig);
+	return simple_call(c, ask("send signal %d to %s", sig, name), err);
+}
+
 int control_run(struct control *c, const char *const *argv, u64 timeout_ns,
 		struct control_reply *reply, struct errmsg *err)
 {
-	struct wire_writer *w = begin(c, WIRE_RUN);
+	/* A name that nobody else takes, as one in argv[0] could be. */
+	static const char name[] = "(in the foreground)";
+	int ret;
 
-	wire_put_u64(w, timeout_ns);
-	put_argv(w, argv);
-	return call(c, reply, timeout_ns, ask("run %s", argv[0]), err);
+	ret = control_program_start(c, name, "", argv, reply, err);
+	if (ret)
+		return ret;
+	control_reply_free(reply);
+	return wait_program(c, name, timeout_ns, reply, ask("run %s", argv[0]), err);
 }
 
 /* Add the end of a text to a message. */
@@ -595,70 +646,85 @@ int control_sched_stop(struct control *c, u64 timeout_ns,
 		    ask("stop the scheduler"), err);
 }
 
-int control_spawn(struct control *c, const char *name, const char *cgroup,
-		  unsigned int count, enum wire_work work,
+int control_spawn(struct control *c, const struct wire_spawn *spawn,
 		  struct control_reply *reply, struct errmsg *err)
 {
-	struct wire_writer *w = begin(c, WIRE_SPAWN);
+	struct wire_spawn full = *spawn;
+	u32 i;
 
-	wire_put_str(w, name);
-	wire_put_str(w, cgroup);
-	wire_put_u32(w, count);
-	wire_put_u32(w, work);
-	return call(c, reply, 0, ask("make %u workers \"%s\"", count, name), err);
+	full.cgroup = spawn->cgroup ?: "";
+	full.comm = spawn->comm ?: "";
+	full.nr_phases = spawn->nr_phases ?: 1;
+	for (i = 0; i < WIRE_MAX_PHASES; i++)
+		full.phases[i].arg = spawn->phases[i].arg ?: "";
+	wire_put_spawn(begin(c, WIRE_SPAWN), &full);
+	return call(c, reply, 0, ask("make %u workers \"%s\" (%s)", full.count, full.name,
+				     wire_work_name(full.phases[0].work) ?: "?"), err);
 }
 
-int control_go_start(struct control *c, u64 duration_ns, u64 grace_ns,
-		     struct errmsg *err)
+int control_start(struct control *c, const char *const *names, size_t nr,
+		  u64 duration_ns, u64 ready_ns, struct control_reply *reply,
+		  struct errmsg *err)
 {
-	struct asked what = ask("run the workers for %.1f s", duration_ns / 1e9);
-	struct wire_writer *w;
-	u64 extra_ns;
-	int ret;
+	struct wire_writer *w = begin(c, WIRE_START);
 
-	if (c->go_seq)
-		return errmsg_set(err, ERRMSG_FAILED, EBUSY, "%s: they run already",
-				  what.text);
-	w = begin(c, WIRE_GO);
 	wire_put_u64(w, duration_ns);
+	wire_put_u64(w, ready_ns);
+	wire_put_strs(w, names, nr);
+	return call(c, reply, ready_ns, ask("start workers %s%s", nr ? names[0] : "",
+					    nr > 1 ? " and others" : ""), err);
+}
+
+int control_stop(struct control *c, const char *const *names, size_t nr, u64 wait_ns,
+		 u64 grace_ns, struct control_reply *reply, struct errmsg *err)
+{
+	struct wire_writer *w = begin(c, WIRE_STOP);
+
+	wire_put_u64(w, wait_ns);
 	wire_put_u64(w, grace_ns);
-	ret = send_request(c, what, err);
-	if (ret)
-		return ret;
-	/* The grace counts before the start, too. */
-	extra_ns = add_time(duration_ns, add_time(grace_ns, grace_ns));
-	extra_ns = add_time(extra_ns, WIRE_LEAVE_NS);
-	c->go_deadline = add_time(clock_ns(), add_time(c->timeout_ns, extra_ns));
-	c->go_seq = c->seq;
-	return 0;
+	wire_put_strs(w, names, nr);
+	return call(c, reply, add_time(wait_ns, add_time(grace_ns, WIRE_LEAVE_NS)),
+		    ask("stop workers %s%s", nr ? names[0] : "",
+			nr > 1 ? " and others" : ""), err);
 }
 
-int control_go_wait(struct control *c, struct control_reply *reply,
-		    struct errmsg *err)
+int control_move(struct control *c, const char *group, u32 index, const char *cgroup,
+		 struct errmsg *err)
 {
-	struct asked what = ask("wait for the workers' reports");
-	int ret = 0;
+	struct wire_writer *w = begin(c, WIRE_MOVE);
 
-	memset(reply, 0, sizeof(*reply));
-	if (!c->go_seq)
-		return errmsg_set(err, ERRMSG_FAILED, ESRCH, "%s: none run",
-				  what.text);
-	while (!c->go.done && !ret)
-		ret = pump(c, c->go_deadline, what, err);
-	*reply = c->go;
-	memset(&c->go, 0, sizeof(c->go));
-	c->go_seq = 0;
-	return ret ?: verdict(reply, what, err);
+	wire_put_str(w, group);
+	wire_put_u32(w, index);
+	wire_put_str(w, cgroup);
+	return simple_call(c, ask("move workers \"%s\" to %s", group, cgroup), err);
 }
 
-int control_go(struct control *c, u64 duration_ns, u64 grace_ns,
-	       struct control_reply *reply, struct errmsg *err)
+int control_affinity(struct control *c, const char *group, const char *const *cpus,
+		     size_t nr, struct errmsg *err)
 {
-	int ret;
+	struct wire_writer *w = begin(c, WIRE_AFFINITY);
 
-	memset(reply, 0, sizeof(*reply));
-	ret = control_go_start(c, duration_ns, grace_ns, err);
-	return ret ?: control_go_wait(c, reply, err);
+	wire_put_str(w, group);
+	wire_put_strs(w, cpus, nr);
+	return simple_call(c, ask("change the affinity of workers \"%s\"", group), err);
+}
+
+int control_attr(struct control *c, const char *group, const struct wire_attr *attr,
+		 struct errmsg *err)
+{
+	struct wire_writer *w = begin(c, WIRE_ATTR);
+
+	wire_put_str(w, group);
+	wire_put_attr(w, attr);
+	return simple_call(c, ask("change the policy of workers \"%s\"", group), err);
+}
+
+int control_cpu(struct control *c, unsigned int cpu, bool online, struct errmsg *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	return control_write(c, path, online ? "1" : "0", err);
 }
 
 int control_kmsg(struct control *c, struct control_reply *reply,

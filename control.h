@@ -86,13 +86,15 @@ struct control_report {
  * struct control_reply - what an answer held
  * @files: control_read()
  * @nr_files: entries in @files
- * @reports: control_go()
+ * @reports: control_stop()
  * @nr_reports: entries in @reports
- * @pids: control_spawn()
+ * @pids: control_spawn(), control_program_start()
  * @nr_pids: entries in @pids
- * @output: control_run(), control_kmsg(); NUL-terminated
+ * @started_ns: control_start(): when the workers began, in the guest's
+ *	CLOCK_MONOTONIC
+ * @output: control_run(), control_program_wait(), control_kmsg(); NUL-terminated
  * @output_len: bytes in @output, without the NUL
- * @wait_status: control_run(), see wait(2)
+ * @wait_status: control_run(), control_program_wait(), see wait(2)
  * @reason: control_kmsg(): the lines about the last scheduler that was
  *	disabled, or ""
  * @sched: control_sched_start(), _status(), _stop()
@@ -107,6 +109,7 @@ struct control_reply {
 	size_t nr_reports;
 	pid_t *pids;
 	size_t nr_pids;
+	u64 started_ns;
 	char *output;
 	size_t output_len;
 	int wait_status;
@@ -152,9 +155,6 @@ struct control {
 	u32 seq;			/* of the last request */
 	u32 reply_seq;			/* of the call that waits, or 0 */
 	struct control_reply *reply;
-	u32 go_seq;			/* of the workers that run, or 0 */
-	struct control_reply go;
-	u64 go_deadline;
 	struct wire_writer tx;
 	u8 tx_buf[WIRE_MAX_FRAME];
 	struct wire_receiver rx;
@@ -249,6 +249,17 @@ int control_mkdir(struct control *c, const char *path, struct errmsg *err);
 int control_rmdir(struct control *c, const char *path, struct errmsg *err);
 
 /**
+ * control_hold() - let time pass, and notice what the guest says meanwhile
+ * @c: the conversation; look at @c->sched_exit afterwards
+ * @hold_ns: how long, by this host's clock
+ * @err: what happened
+ *
+ * Return: 0 also if the scheduler has left before, which does not end the wait;
+ * or a negative errno, as control_wait_hello(), but -ETIMEDOUT.
+ */
+int control_hold(struct control *c, u64 hold_ns, struct errmsg *err);
+
+/**
  * control_run() - run a program in the guest and wait for its end
  * @c: the conversation
  * @argv: NULL-terminated; argv[0] is searched in PATH
@@ -257,11 +268,49 @@ int control_rmdir(struct control *c, const char *path, struct errmsg *err);
  *	this call
  * @err: what failed
  *
+ * This is control_program_start() and control_program_wait().
+ *
  * Return: 0 or a negative errno, as control_wait_hello().
  */
 int control_run(struct control *c, const char *const *argv,
 		u64 timeout_ns, struct control_reply *reply,
 		struct errmsg *err);
+
+/**
+ * control_program_start() - start a program in the background
+ * @c: the conversation
+ * @name: for the calls below; WIRE_MAX_PROGRAMS of them at a time
+ * @cgroup: path of the cgroup's directory; "" for the agent's own
+ * @argv: NULL-terminated; argv[0] is searched in PATH
+ * @reply: .pids
+ * @err: what failed
+ *
+ * A program that is found and executable, but cannot be executed after all, ends
+ * with the exit status 127 and says why in its output.
+ *
+ * Return: 0 or a negative errno, as control_wait_hello().
+ */
+int control_program_start(struct control *c, const char *name, const char *cgroup,
+			  const char *const *argv, struct control_reply *reply,
+			  struct errmsg *err);
+
+/**
+ * control_program_wait() - wait for a program's end
+ * @c: the conversation
+ * @name: of control_program_start(); unknown afterwards
+ * @timeout_ns: it is killed after this time, which is -ETIMEDOUT
+ * @reply: .output: all of it or, of what it wrote before this call, the last
+ *	WIRE_MAX_KEPT bytes; .wait_status
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno, as control_wait_hello().
+ */
+int control_program_wait(struct control *c, const char *name, u64 timeout_ns,
+			 struct control_reply *reply, struct errmsg *err);
+
+/* Send a signal to a program and what it has started; one that ended is no error. */
+int control_program_kill(struct control *c, const char *name, int sig,
+			 struct errmsg *err);
 
 /**
  * control_sched_start() - start a BPF scheduler and wait until it is enabled
@@ -297,53 +346,82 @@ int control_sched_stop(struct control *c, u64 timeout_ns,
 		       struct control_reply *reply, struct errmsg *err);
 
 /**
- * control_spawn() - make a group of workers, which wait for control_go()
+ * control_spawn() - make a group of workers, which wait for control_start()
  * @c: the conversation
- * @name: for the reports; shorter than WIRE_MAX_NAME
- * @cgroup: path of the cgroup's directory; "" for the agent's own
- * @count: how many
- * @work: see enum wire_work
+ * @spawn: what to make; NULL strings count as "", and 0 phases as one of
+ *	WIRE_WORK_SPIN
  * @reply: .pids
  * @err: what failed; no worker of this group is left then
  *
+ * Groups are made, started and stopped independently of each other. What workers
+ * cannot set up themselves (a missing device, say) is known by control_start().
+ *
  * Return: 0 or a negative errno, as control_wait_hello().
  */
-int control_spawn(struct control *c, const char *name, const char *cgroup,
-		  unsigned int count, enum wire_work work,
+int control_spawn(struct control *c, const struct wire_spawn *spawn,
 		  struct control_reply *reply, struct errmsg *err);
 
 /**
- * control_go() - let all workers run together, then collect their reports
+ * control_start() - let groups of workers run; returns when they do
  * @c: the conversation
- * @duration_ns: how long they work
+ * @names: which, or NULL for all that wait
+ * @nr: how many @names
+ * @duration_ns: how long they work; WIRE_FOREVER to run until control_stop()
+ * @ready_ns: how long workers may take to get ready; those that are not start
+ *	when they are
+ * @reply: .started_ns
+ * @err: what failed; with an errno of a worker's, what it was doing. No group
+ *	has started then.
+ *
+ * Return: 0; -ESRCH if there is no such group; or as control_wait_hello().
+ */
+int control_start(struct control *c, const char *const *names, size_t nr,
+		  u64 duration_ns, u64 ready_ns, struct control_reply *reply,
+		  struct errmsg *err);
+
+/**
+ * control_stop() - wait for the end of groups, and collect their reports
+ * @c: the conversation
+ * @names: which, or NULL for all that there are
+ * @nr: how many @names
+ * @wait_ns: they are stopped after this time, if their duration is not over
+ *	before; 0 to stop them now
  * @grace_ns: how much longer the agent waits for those that do not notice
- * @reply: .reports, in the order in which they were spawned
+ * @reply: .reports, in the order in which they were spawned; none of groups that
+ *	had not been started
  * @err: what failed
  *
- * This is control_go_start() and control_go_wait(). Look at @c->sched_exit
- * afterwards.
+ * The groups do not exist any more afterwards. Look at @c->sched_exit.
  *
  * Return: 0 or a negative errno, as control_wait_hello().
  */
-int control_go(struct control *c, u64 duration_ns, u64 grace_ns,
-	       struct control_reply *reply, struct errmsg *err);
+int control_stop(struct control *c, const char *const *names, size_t nr, u64 wait_ns,
+		 u64 grace_ns, struct control_reply *reply, struct errmsg *err);
+
+/* What is done to groups while they wait or run; workers that ended are left out. */
+
+/* Move worker @index of a group, or WIRE_ALL, to a cgroup, by its directory. */
+int control_move(struct control *c, const char *group, u32 index, const char *cgroup,
+		 struct errmsg *err);
+
+/* Give worker i of a group the CPU list i % @nr, as in struct wire_spawn. */
+int control_affinity(struct control *c, const char *group, const char *const *cpus,
+		     size_t nr, struct errmsg *err);
+
+/* Change policy, nice value and the like of a group's workers. */
+int control_attr(struct control *c, const char *group, const struct wire_attr *attr,
+		 struct errmsg *err);
 
 /**
- * control_go_start() - let all workers run; other calls may follow meanwhile
+ * control_cpu() - take a CPU of the guest offline, or bring it up again
  * @c: the conversation
- * @duration_ns: how long they work
- * @grace_ns: how much longer the agent waits for those that do not notice
+ * @cpu: its number
+ * @online: what it shall be
  * @err: what failed
  *
- * Return: 0 or a negative errno, as control_wait_hello(); what the agent thinks
- * of it is known by control_go_wait().
+ * Return: 0 or a negative errno, as control_wait_hello().
  */
-int control_go_start(struct control *c, u64 duration_ns, u64 grace_ns,
-		     struct errmsg *err);
-
-/* Collect the reports: reply.reports; returns as control_wait_hello() */
-int control_go_wait(struct control *c, struct control_reply *reply,
-		    struct errmsg *err);
+int control_cpu(struct control *c, unsigned int cpu, bool online, struct errmsg *err);
 
 /* The guest kernel's log: reply.output, reply.reason */
 int control_kmsg(struct control *c, struct control_reply *reply,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/bits.h>
 #include <linux/kernel.h>
 
 #include "hist.h"
 
-#define SUB	(1U << HIST_SUB_BITS)
+#define SUB	BIT(HIST_SUB_BITS)
 
 /*
  * Times below SUB have a bucket each. Above, the leading bit says which group of
@@ -27,7 +28,7 @@ u64 hist_upper(unsigned int bucket)
 	if (bucket < SUB)
 		return bucket;
 	shift = (bucket >> HIST_SUB_BITS) - 1;
-	return ((u64)(SUB + bucket % SUB + 1) << shift) - 1;
+	return ((SUB + bucket % SUB + 1) << shift) - 1;
 }
 
 void hist_add(struct hist *h, u64 ns, u32 n)

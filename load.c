@@ -43,6 +43,7 @@ static int make_cgroup(struct session *s, const struct load_group *group, char *
 int load_prepare(struct session *s, const struct load_group *groups, size_t nr_groups,
 		 struct errmsg *err)
 {
+	struct wire_spawn spawn = {};
 	struct control_reply reply;
 	char path[96];
 	size_t i;
@@ -53,8 +54,10 @@ int load_prepare(struct session *s, const struct load_group *groups, size_t nr_g
 	for (i = 0; i < nr_groups; i++) {
 		ret = make_cgroup(s, &groups[i], path, sizeof(path), err);
 		if (!ret) {
-			ret = control_spawn(&s->control, groups[i].name, path,
-					    groups[i].workers, WIRE_WORK_SPIN, &reply, err);
+			spawn.name = groups[i].name;
+			spawn.cgroup = path;
+			spawn.count = groups[i].workers;
+			ret = control_spawn(&s->control, &spawn, &reply, err);
 			control_reply_free(&reply);
 		}
 		if (ret) {
@@ -91,10 +94,20 @@ int load_duration(const struct topology *topo, u64 *duration_ns, struct errmsg *
 	return 0;
 }
 
-int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
-	     struct errmsg *err)
+int load_start(struct session *s, u64 duration_ns, struct errmsg *err)
 {
-	return control_go(&s->control, duration_ns, GRACE_NS, reply, err);
+	struct control_reply reply;
+	int ret;
+
+	ret = control_start(&s->control, NULL, 0, duration_ns, GRACE_NS, &reply, err);
+	control_reply_free(&reply);
+	return ret;
+}
+
+int load_finish(struct session *s, struct control_reply *reply, struct errmsg *err)
+{
+	return control_stop(&s->control, NULL, 0, MAX_DURATION * NSEC_PER_SEC, GRACE_NS, reply,
+			    err);
 }
 
 /* The time that the host left to the CPUs that the worker was seen on */
@@ -145,7 +158,7 @@ static void add_report(struct load_stats *st, const struct load_group *group,
 		st->gap = r->gap;
 		st->gap_worker = r->index;
 	}
-	if (!st->unit_ns || r->unit_ns < st->unit_ns)
+	if (r->unit_ns && (!st->unit_ns || r->unit_ns < st->unit_ns))
 		st->unit_ns = r->unit_ns;
 	st->workers++;
 	st->stuck += !!(r->flags & (WIRE_REPORT_NOT_STOPPED | WIRE_REPORT_NEVER_RAN |
@@ -157,7 +170,13 @@ static void add_report(struct load_stats *st, const struct load_group *group,
 	st->raw_gap_ns = max(st->raw_gap_ns, r->max_raw_gap_ns);
 	st->run_delay_ns += r->run_delay_ns;
 	st->steal_ns = max(st->steal_ns, r->steal_ns);
-	st->migrations += r->migrations;
+	for (i = 0; i < WIRE_NR_DISTANCES; i++)
+		st->migrations[i] += r->migrations[i];
+	for (i = 0; i < WIRE_MAX_NODES; i++)
+		st->pages[i] += r->pages[i];
+	hist_merge(&st->wake, &r->wake);
+	st->raw_wake_ns = max(st->raw_wake_ns, r->max_raw_wake_ns);
+	st->errors += !!(r->flags & WIRE_REPORT_ERROR);
 	st->units += r->units;
 }
 
@@ -184,6 +203,51 @@ unsigned int load_spread(const struct load_stats *stats)
 	return (stats->max_rate - stats->min_rate) * 100 / stats->mean_rate;
 }
 
+u64 load_migration_rate(const struct load_stats *stats, enum wire_distance distance)
+{
+	u64 all_ms = stats->available_ns / NSEC_PER_MSEC * stats->workers;
+
+	return all_ms ? stats->migrations[distance] * 1000 * 1000 / all_ms : 0;
+}
+
+u64 load_nodes(const struct cpu_set *cpus, const struct topology *topo)
+{
+	unsigned int cpu;
+	u64 nodes = 0;
+
+	for (cpu = 0; cpu < topology_cpus(topo); cpu++)
+		if (cpu_set_has(cpus, cpu))
+			nodes |= 1ULL << topology_place(topo, cpu).node;
+	return nodes;
+}
+
+unsigned int load_local_pages(const struct load_stats *stats, u64 nodes)
+{
+	u64 local = 0, all = 0;
+	int i;
+
+	for (i = 0; i < WIRE_MAX_NODES; i++) {
+		all += stats->pages[i];
+		if (nodes >> i & 1)
+			local += stats->pages[i];
+	}
+	return all ? local * 100 / all : 100;
+}
+
+static void print_wakes(const struct load_stats *st)
+{
+	u64 total = hist_total(&st->wake);
+
+	if (!total)
+		return;
+	printf(", %llu wake-ups, p50 %llu us, p99 %llu us, p99.9 %llu us (raw up to %llu us)",
+	       (unsigned long long)total,
+	       (unsigned long long)hist_percentile(&st->wake, 5000) / 1000,
+	       (unsigned long long)hist_percentile(&st->wake, 9900) / 1000,
+	       (unsigned long long)hist_percentile(&st->wake, 9990) / 1000,
+	       (unsigned long long)st->raw_wake_ns / 1000);
+}
+
 void load_print(const struct load_group *group, const struct load_stats *st)
 {
 	char asked[128], seen[128];
@@ -199,9 +263,13 @@ void load_print(const struct load_group *group, const struct load_stats *st)
 	       (unsigned long long)st->gap.sched_ns / NSEC_PER_MSEC, st->gap.cpu_after,
 	       (unsigned long long)st->gap.at_ns / NSEC_PER_MSEC,
 	       (unsigned long long)st->raw_gap_ns / NSEC_PER_MSEC);
-	printf(", CPU %llu ms, run delay %llu ms, steal up to %llu ms, %llu migrations\n",
+	print_wakes(st);
+	printf(", CPU %llu ms, run delay %llu ms, steal up to %llu ms",
 	       (unsigned long long)st->cpu_ns / NSEC_PER_MSEC,
 	       (unsigned long long)st->run_delay_ns / NSEC_PER_MSEC,
-	       (unsigned long long)st->steal_ns / NSEC_PER_MSEC,
-	       (unsigned long long)st->migrations);
+	       (unsigned long long)st->steal_ns / NSEC_PER_MSEC);
+	printf(", migrations: %llu in an LLC, %llu across LLCs, %llu across nodes\n",
+	       (unsigned long long)st->migrations[WIRE_SAME_LLC],
+	       (unsigned long long)st->migrations[WIRE_CROSS_LLC],
+	       (unsigned long long)st->migrations[WIRE_CROSS_NODE]);
 }

@@ -64,16 +64,24 @@ int load_duration(const struct topology *topo, u64 *duration_ns, struct errmsg *
 unsigned int load_overcommit(const struct topology *topo);
 
 /**
- * load_run() - let all workers run
+ * load_start() - let all workers run
  * @s: a session after load_prepare()
  * @duration_ns: how long; see load_duration()
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int load_start(struct session *s, u64 duration_ns, struct errmsg *err);
+
+/**
+ * load_finish() - wait until the workers' time is over
+ * @s: a session after load_start()
  * @reply: the workers' reports
  * @err: what failed
  *
  * Return: 0 or a negative errno.
  */
-int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
-	     struct errmsg *err);
+int load_finish(struct session *s, struct control_reply *reply, struct errmsg *err);
 
 /**
  * struct load_stats - what the workers of one cgroup got
@@ -98,9 +106,13 @@ int load_run(struct session *s, u64 duration_ns, struct control_reply *reply,
  * @raw_gap_ns: the longest time without progress, whoever caused it
  * @run_delay_ns: time spent runnable but waiting, in all
  * @steal_ns: the most steal that a worker's CPUs had
- * @migrations: in all
+ * @migrations: in all, by distance
+ * @wake: times from wake-ups until the workers ran
+ * @raw_wake_ns: the longest of them, whoever caused it
+ * @pages: where the pages of the workers' memory are, by node
  * @units: work units done in all
  * @unit_ns: what the quickest of them took
+ * @errors: how many had a system call of their work fail
  * @off_cpus: workers that were seen outside of the cgroup's cpuset
  * @off_worker: one of them
  * @cpus: where the workers were seen
@@ -121,9 +133,13 @@ struct load_stats {
 	u64 raw_gap_ns;
 	u64 run_delay_ns;
 	u64 steal_ns;
-	u64 migrations;
+	u64 migrations[WIRE_NR_DISTANCES];
+	struct hist wake;
+	u64 raw_wake_ns;
+	u64 pages[WIRE_MAX_NODES];
 	u64 units;
 	u64 unit_ns;
+	unsigned int errors;
 	unsigned int off_cpus;
 	unsigned int off_worker;
 	struct cpu_set cpus;
@@ -145,6 +161,33 @@ struct load_stats load_stats(const struct load_group *group,
  * Return: percent.
  */
 unsigned int load_spread(const struct load_stats *stats);
+
+/**
+ * load_migration_rate() - how often a worker is moved
+ * @stats: of one cgroup
+ * @distance: how far
+ *
+ * Return: migrations per worker and second of what the host left, in 1/1000.
+ */
+u64 load_migration_rate(const struct load_stats *stats, enum wire_distance distance);
+
+/**
+ * load_nodes() - the nodes that CPUs are on
+ * @cpus: the CPUs; those that the topology does not have are on none
+ * @topo: the guest's topology
+ *
+ * Return: a bit for each node.
+ */
+u64 load_nodes(const struct cpu_set *cpus, const struct topology *topo);
+
+/**
+ * load_local_pages() - how much memory is on certain nodes
+ * @stats: of one cgroup
+ * @nodes: a bit for each of them
+ *
+ * Return: percent of the pages; 100 if there are none at all.
+ */
+unsigned int load_local_pages(const struct load_stats *stats, u64 nodes);
 
 /**
  * load_print() - a diagnostic line about one cgroup

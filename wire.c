@@ -16,6 +16,59 @@ enum {
 	HEADER_CRC	= 16,
 };
 
+/* How many work together: 1 alone; 0 for as many as is asked for */
+static const struct {
+	const char *name;
+	u32 team;
+} works[WIRE_NR_WORK] = {
+	[WIRE_WORK_SPIN]		= { "spin", 1 },
+	[WIRE_WORK_YIELD]		= { "yield", 1 },
+	[WIRE_WORK_MIXED]		= { "mixed", 1 },
+	[WIRE_WORK_BURSTY]		= { "bursty", 1 },
+	[WIRE_WORK_RT_HOG]		= { "rt_hog", 1 },
+	[WIRE_WORK_PIPE]		= { "pipe", 2 },
+	[WIRE_WORK_PINGPONG]		= { "futex_pingpong", 2 },
+	[WIRE_WORK_FANOUT]		= { "futex_fanout", 0 },
+	[WIRE_WORK_FANOUT_COMPUTE]	= { "fanout_compute", 0 },
+	[WIRE_WORK_CHAIN]		= { "wake_chain", 0 },
+	[WIRE_WORK_TIMER]		= { "timer", 1 },
+	[WIRE_WORK_MUTEX]		= { "mutex", 0 },
+	[WIRE_WORK_INVERSION]		= { "priority_inversion", 3 },
+	[WIRE_WORK_CACHE]		= { "cache", 1 },
+	[WIRE_WORK_CACHE_YIELD]		= { "cache_yield", 1 },
+	[WIRE_WORK_CACHE_PIPE]		= { "cache_pipe", 2 },
+	[WIRE_WORK_FAULT]		= { "page_fault", 1 },
+	[WIRE_WORK_NUMA]		= { "numa", 1 },
+	[WIRE_WORK_FORK]		= { "fork", 1 },
+	[WIRE_WORK_EXEC]		= { "exec", 1 },
+	[WIRE_WORK_NICE]		= { "nice_sweep", 1 },
+	[WIRE_WORK_AFFINITY]		= { "affinity_churn", 1 },
+	[WIRE_WORK_POLICY]		= { "policy_churn", 1 },
+	[WIRE_WORK_CGROUP]		= { "cgroup_storm", 1 },
+	[WIRE_WORK_IO_SYNC]		= { "io_sync", 1 },
+	[WIRE_WORK_DISK]		= { "disk", 1 },
+	[WIRE_WORK_NET]			= { "net", 1 },
+	[WIRE_WORK_CUSTOM]		= { "custom", 1 },
+};
+
+const char *wire_work_name(u32 work)
+{
+	return work < WIRE_NR_WORK ? works[work].name : NULL;
+}
+
+u32 wire_work_team(u32 work, u32 team, u32 count)
+{
+	if (work >= WIRE_NR_WORK || !count)
+		return 0;
+	if (works[work].team)
+		team = works[work].team;
+	else if (!team)
+		team = count;
+	if ((!works[work].team && team < 2) || count % team)
+		return 0;
+	return team;
+}
+
 static u32 load_le32(const u8 *p)
 {
 	u32 val;
@@ -142,6 +195,15 @@ void wire_put_str(struct wire_writer *w, const char *str)
 	wire_put_bytes(w, str, strlen(str) + 1);
 }
 
+void wire_put_strs(struct wire_writer *w, const char *const *strs, u32 n)
+{
+	u32 i;
+
+	wire_put_u32(w, n);
+	for (i = 0; i < n; i++)
+		wire_put_str(w, strs[i]);
+}
+
 void wire_put_hello(struct wire_writer *w, const struct wire_hello *hello)
 {
 	wire_put_u32(w, hello->version);
@@ -171,6 +233,45 @@ void wire_put_sched(struct wire_writer *w, const struct wire_sched *sched)
 	wire_put_bytes(w, sched->output, sched->output_len);
 }
 
+void wire_put_attr(struct wire_writer *w, const struct wire_attr *attr)
+{
+	wire_put_u32(w, attr->policy);
+	wire_put_u32(w, attr->nice);
+	wire_put_u32(w, attr->priority);
+	wire_put_u64(w, attr->runtime_ns);
+	wire_put_u64(w, attr->deadline_ns);
+	wire_put_u64(w, attr->period_ns);
+}
+
+static void put_phase(struct wire_writer *w, const struct wire_phase *phase)
+{
+	wire_put_u32(w, phase->work);
+	wire_put_u32(w, phase->team);
+	wire_put_u64(w, phase->run_ns);
+	wire_put_u64(w, phase->sleep_ns);
+	wire_put_u64(w, phase->bytes);
+	wire_put_u64(w, phase->phase_ns);
+	wire_put_str(w, phase->arg);
+}
+
+void wire_put_spawn(struct wire_writer *w, const struct wire_spawn *spawn)
+{
+	u32 i;
+
+	wire_put_str(w, spawn->name);
+	wire_put_str(w, spawn->cgroup);
+	wire_put_str(w, spawn->comm);
+	wire_put_u32(w, spawn->count);
+	wire_put_u32(w, spawn->flags);
+	wire_put_attr(w, &spawn->attr);
+	wire_put_u32(w, spawn->mem_mode);
+	wire_put_u64(w, spawn->mem_nodes);
+	wire_put_strs(w, spawn->cpus, spawn->nr_cpus);
+	wire_put_u32(w, spawn->nr_phases);
+	for (i = 0; i < spawn->nr_phases && i < WIRE_MAX_PHASES; i++)
+		put_phase(w, &spawn->phases[i]);
+}
+
 static void put_gap(struct wire_writer *w, const struct wire_gap *gap)
 {
 	wire_put_u64(w, gap->raw_ns);
@@ -181,6 +282,22 @@ static void put_gap(struct wire_writer *w, const struct wire_gap *gap)
 	wire_put_u64(w, gap->at_ns);
 	wire_put_u32(w, gap->cpu_before);
 	wire_put_u32(w, gap->cpu_after);
+}
+
+/* Most buckets are empty: {u32 n, {u32 bucket, u32 count}[n]}, in order */
+static void put_hist(struct wire_writer *w, const struct hist *h)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < HIST_BUCKETS; i++)
+		n += !!h->count[i];
+	wire_put_u32(w, n);
+	for (i = 0; i < HIST_BUCKETS; i++) {
+		if (!h->count[i])
+			continue;
+		wire_put_u32(w, i);
+		wire_put_u32(w, h->count[i]);
+	}
 }
 
 void wire_put_report(struct wire_writer *w, const struct wire_report *report)
@@ -199,12 +316,18 @@ void wire_put_report(struct wire_writer *w, const struct wire_report *report)
 	wire_put_u64(w, report->run_delay_ns);
 	wire_put_u64(w, report->timeslices);
 	wire_put_u64(w, report->steal_ns);
-	wire_put_u64(w, report->migrations);
+	for (i = 0; i < ARRAY_SIZE(report->migrations); i++)
+		wire_put_u64(w, report->migrations[i]);
 	wire_put_u64(w, report->unit_ns);
+	wire_put_u64(w, report->measure_ns);
 	wire_put_u64(w, report->max_raw_gap_ns);
+	wire_put_u64(w, report->max_raw_wake_ns);
 	put_gap(w, &report->gap);
+	put_hist(w, &report->wake);
 	for (i = 0; i < ARRAY_SIZE(report->cpus); i++)
 		wire_put_u64(w, report->cpus[i]);
+	for (i = 0; i < ARRAY_SIZE(report->pages); i++)
+		wire_put_u32(w, report->pages[i]);
 }
 
 static enum wire_status check_header(const u8 *header)
@@ -352,6 +475,59 @@ const char *wire_get_str(struct wire_reader *r)
 	return str;
 }
 
+u32 wire_get_strs(struct wire_reader *r, const char **strs, u32 max)
+{
+	u32 i, n = wire_get_u32(r);
+
+	if (n > max)
+		r->bad = true;
+	for (i = 0; i < n && !r->bad; i++)
+		strs[i] = wire_get_str(r);
+	return r->bad ? 0 : n;
+}
+
+void wire_get_attr(struct wire_reader *r, struct wire_attr *attr)
+{
+	attr->policy = wire_get_u32(r);
+	attr->nice = wire_get_u32(r);
+	attr->priority = wire_get_u32(r);
+	attr->runtime_ns = wire_get_u64(r);
+	attr->deadline_ns = wire_get_u64(r);
+	attr->period_ns = wire_get_u64(r);
+}
+
+static void get_phase(struct wire_reader *r, struct wire_phase *phase)
+{
+	phase->work = wire_get_u32(r);
+	phase->team = wire_get_u32(r);
+	phase->run_ns = wire_get_u64(r);
+	phase->sleep_ns = wire_get_u64(r);
+	phase->bytes = wire_get_u64(r);
+	phase->phase_ns = wire_get_u64(r);
+	phase->arg = wire_get_str(r);
+}
+
+void wire_get_spawn(struct wire_reader *r, struct wire_spawn *spawn, const char **cpus)
+{
+	u32 i;
+
+	spawn->name = wire_get_str(r);
+	spawn->cgroup = wire_get_str(r);
+	spawn->comm = wire_get_str(r);
+	spawn->count = wire_get_u32(r);
+	spawn->flags = wire_get_u32(r);
+	wire_get_attr(r, &spawn->attr);
+	spawn->mem_mode = wire_get_u32(r);
+	spawn->mem_nodes = wire_get_u64(r);
+	spawn->nr_cpus = wire_get_strs(r, cpus, WIRE_MAX_WORKERS);
+	spawn->cpus = cpus;
+	spawn->nr_phases = wire_get_u32(r);
+	if (spawn->nr_phases > WIRE_MAX_PHASES)
+		r->bad = true;
+	for (i = 0; i < spawn->nr_phases && !r->bad; i++)
+		get_phase(r, &spawn->phases[i]);
+}
+
 void wire_get_hello(struct wire_reader *r, struct wire_hello *hello)
 {
 	hello->version = wire_get_u32(r);
@@ -393,6 +569,24 @@ static void get_gap(struct wire_reader *r, struct wire_gap *gap)
 	gap->cpu_after = wire_get_u32(r);
 }
 
+static void get_hist(struct wire_reader *r, struct hist *h)
+{
+	u32 n = wire_get_u32(r), i, bucket, next = 0;
+
+	memset(h, 0, sizeof(*h));
+	if (n > HIST_BUCKETS)
+		r->bad = true;
+	for (i = 0; i < n && !r->bad; i++) {
+		bucket = wire_get_u32(r);
+		if (bucket < next || bucket >= HIST_BUCKETS) {
+			r->bad = true;
+			return;
+		}
+		h->count[bucket] = wire_get_u32(r);
+		next = bucket + 1;
+	}
+}
+
 void wire_get_report(struct wire_reader *r, struct wire_report *report)
 {
 	size_t i;
@@ -409,10 +603,16 @@ void wire_get_report(struct wire_reader *r, struct wire_report *report)
 	report->run_delay_ns = wire_get_u64(r);
 	report->timeslices = wire_get_u64(r);
 	report->steal_ns = wire_get_u64(r);
-	report->migrations = wire_get_u64(r);
+	for (i = 0; i < ARRAY_SIZE(report->migrations); i++)
+		report->migrations[i] = wire_get_u64(r);
 	report->unit_ns = wire_get_u64(r);
+	report->measure_ns = wire_get_u64(r);
 	report->max_raw_gap_ns = wire_get_u64(r);
+	report->max_raw_wake_ns = wire_get_u64(r);
 	get_gap(r, &report->gap);
+	get_hist(r, &report->wake);
 	for (i = 0; i < ARRAY_SIZE(report->cpus); i++)
 		report->cpus[i] = wire_get_u64(r);
+	for (i = 0; i < ARRAY_SIZE(report->pages); i++)
+		report->pages[i] = wire_get_u32(r);
 }

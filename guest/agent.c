@@ -32,6 +32,7 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "worker.h"
 
 struct agent_options agent_options = {
 	.scx_dir = "/sys/kernel/sched_ext",
@@ -61,7 +62,7 @@ void warn_user(const char *fmt, ...)
 
 static void kill_children(void)
 {
-	run_kill();
+	program_kill();
 	sched_kill();
 	group_kill();
 }
@@ -182,11 +183,12 @@ static void enable_controllers(void)
 /*
  * A BPF scheduler is given all tasks of SCHED_OTHER, and a bad one may never run
  * some of them. The agent has to run to say so, hence it is of a class above
- * sched_ext. What it starts is not: that is what the scheduler is tested with.
+ * sched_ext, and above all workers of that class, too. What it starts is not:
+ * that is what the scheduler is tested with.
  */
 static void leave_sched_ext(void)
 {
-	struct sched_param param = { .sched_priority = 1 };
+	struct sched_param param = { .sched_priority = WIRE_MAX_PRIORITY + 1 };
 
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
 		warn_user("become SCHED_FIFO: %s", strerror(errno));
@@ -225,8 +227,10 @@ static void dispatch(const struct wire_frame *frame)
 	case WIRE_RMDIR:
 		files_request(frame);
 		break;
-	case WIRE_RUN:
-		run_request(frame);
+	case WIRE_PROGRAM_START:
+	case WIRE_PROGRAM_WAIT:
+	case WIRE_PROGRAM_KILL:
+		program_request(frame);
 		break;
 	case WIRE_SCHED_START:
 	case WIRE_SCHED_STATUS:
@@ -234,7 +238,11 @@ static void dispatch(const struct wire_frame *frame)
 		sched_request(frame);
 		break;
 	case WIRE_SPAWN:
-	case WIRE_GO:
+	case WIRE_START:
+	case WIRE_STOP:
+	case WIRE_MOVE:
+	case WIRE_AFFINITY:
+	case WIRE_ATTR:
 		group_request(frame);
 		break;
 	case WIRE_KMSG:
@@ -284,7 +292,7 @@ static void reap(int signal_fd)
 		die("read signals: %s", strerror(errno));
 	/* Orphans, which have no other parent here, only have to be reaped. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (run_reaped(pid, status) || sched_reaped(pid, status))
+		if (program_reaped(pid, status) || sched_reaped(pid, status))
 			continue;
 		group_reaped(pid);
 	}
@@ -309,7 +317,7 @@ static int open_signals(void)
 static u64 tick(void)
 {
 	u64 now = clock_ns();
-	u64 next = run_tick(now);
+	u64 next = program_tick(now);
 
 	next = min(next, sched_tick(now));
 	return min(next, group_tick(now));
@@ -330,10 +338,9 @@ static void wait_until(u64 when, struct pollfd *fds, int n)
 static void loop(int wire_fd)
 {
 	int signal_fd = open_signals();
-	struct pollfd fds[] = {
+	struct pollfd fds[3 + WIRE_MAX_PROGRAMS] = {
 		{ .fd = wire_fd, .events = POLLIN },
 		{ .fd = signal_fd, .events = POLLIN },
-		{ .events = POLLIN },
 		{ .events = POLLIN },
 	};
 	u64 next;
@@ -341,13 +348,12 @@ static void loop(int wire_fd)
 	for (;;) {
 		next = tick();
 		out_flush();
-		fds[2].fd = run_fd();
-		fds[3].fd = sched_fd();
+		fds[2].fd = sched_fd();
+		program_poll(fds + 3);
 		wait_until(next, fds, ARRAY_SIZE(fds));
 		if (fds[2].revents)
-			run_output();
-		if (fds[3].revents)
 			sched_output();
+		program_output(fds + 3);
 		if (fds[1].revents)
 			reap(signal_fd);
 		if (fds[0].revents)
@@ -414,6 +420,9 @@ int main(int argc, char *argv[])
 {
 	int fd;
 
+	/* What WIRE_WORK_EXEC executes */
+	if (argc == 2 && !strcmp(argv[1], WORKER_EXEC_ARG))
+		return 0;
 	is_init = getpid() == 1;
 	if (is_init) {
 		fd = set_up_guest();

@@ -13,6 +13,7 @@
 
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -98,8 +99,14 @@ struct child {
 /* Take argv, as {u32 n, string[n]}; an empty one marks the reader as bad. */
 void child_get_argv(struct wire_reader *r, char *argv[WIRE_MAX_ARGS + 1]);
 
-/* Start a program; returns 0 or a negative errno. */
-int child_start(struct child *c, char *const argv[]);
+/* Open a cgroup's directory, -1 for ""; returns 0 or a negative errno. */
+int cgroup_open(const char *path, int *fd);
+
+/* fork(2) into a cgroup; into that of the agent if @cgroup_fd is -1 */
+pid_t fork_into(int cgroup_fd);
+
+/* Start a program in a cgroup, or "" for the agent's; 0 or a negative errno */
+int child_start(struct child *c, char *const argv[], const char *cgroup);
 
 static inline bool child_alive(const struct child *c)
 {
@@ -111,6 +118,17 @@ bool child_reaped(struct child *c, pid_t pid, int status);
 
 /* Read output; bytes, or 0 if there is none now; closes @c->fd at its end. */
 size_t child_read(struct child *c, void *buf, size_t size);
+
+/**
+ * child_keep() - read output of which the end is kept
+ * @c: the program
+ * @buf: 2 * @keep bytes, at the end of which is the end of the output
+ * @len: bytes in @buf
+ * @keep: how much of it is kept for sure
+ *
+ * Return: was there any?
+ */
+bool child_keep(struct child *c, char *buf, size_t *len, size_t keep);
 
 /* Signal the program and what it has started. */
 void child_kill(const struct child *c, int sig);
@@ -124,13 +142,13 @@ const char *child_end(int status);
 /* WIRE_READ, WIRE_WRITE, WIRE_MKDIR, WIRE_RMDIR (files.c) */
 void files_request(const struct wire_frame *frame);
 
-/* WIRE_RUN (run.c) */
-void run_request(const struct wire_frame *frame);
-int run_fd(void);
-void run_output(void);
-bool run_reaped(pid_t pid, int status);
-u64 run_tick(u64 now);
-void run_kill(void);
+/* WIRE_PROGRAM_* (program.c) */
+void program_request(const struct wire_frame *frame);
+void program_poll(struct pollfd fds[WIRE_MAX_PROGRAMS]);
+void program_output(const struct pollfd fds[WIRE_MAX_PROGRAMS]);
+bool program_reaped(pid_t pid, int status);
+u64 program_tick(u64 now);
+void program_kill(void);
 
 /* WIRE_SCHED_* (sched.c) */
 void sched_request(const struct wire_frame *frame);
@@ -143,7 +161,7 @@ void sched_kill(void);
 /* Is it leaving, and not yet known why? */
 bool sched_leaving(void);
 
-/* WIRE_SPAWN, WIRE_GO (group.c) */
+/* WIRE_SPAWN, _START, _STOP, _MOVE, _AFFINITY, _ATTR (group.c) */
 void group_request(const struct wire_frame *frame);
 bool group_reaped(pid_t pid);
 u64 group_tick(u64 now);

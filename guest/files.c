@@ -131,9 +131,7 @@ static void read_request(const struct wire_frame *frame)
 	u32 i, n;
 
 	wire_read(&r, frame);
-	n = wire_get_u32(&r);
-	for (i = 0; i < n && i < WIRE_MAX_GLOBS && !r.bad; i++)
-		globs[i] = wire_get_str(&r);
+	n = wire_get_strs(&r, globs, WIRE_MAX_GLOBS);
 	if (!wire_read_done(&r)) {
 		out_done(frame->seq, EBADMSG, "malformed request to read files");
 		return;

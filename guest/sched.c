@@ -71,16 +71,7 @@ static bool is_enabled(void)
 /* Take a piece of output. Was there one? */
 static bool take_output(void)
 {
-	size_t n;
-
-	if (output_len > WIRE_MAX_CHUNK) {
-		memmove(output, output + output_len - WIRE_MAX_CHUNK,
-			WIRE_MAX_CHUNK);
-		output_len = WIRE_MAX_CHUNK;
-	}
-	n = child_read(&child, output + output_len, sizeof(output) - output_len);
-	output_len += n;
-	return n;
+	return child_keep(&child, output, &output_len, WIRE_MAX_CHUNK);
 }
 
 int sched_fd(void)
@@ -154,7 +145,7 @@ static void start(u32 seq, char *const argv[], u64 timeout_ns)
 		close(kmsg_fd);
 	kmsg_fd = kmsg_open_end();
 	child_close(&child);
-	ret = child_start(&child, argv);
+	ret = child_start(&child, argv, "");
 	if (ret) {
 		out_done(seq, -ret, "%s", argv[0]);
 		return;

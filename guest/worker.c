@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
 
 #include "agent.h"
+#include "attr.h"
 #include "clock.h"
+#include "place.h"
+#include "work.h"
 #include "worker.h"
 
 /*
@@ -23,211 +28,72 @@
  */
 #define UNIT_LOOPS	10000
 
-/* Gaps below this are not examined; a tick at HZ=1000 is as long. */
-#define GAP_MIN_NS	NSEC_PER_MSEC
-
-/*
- * How old a snapshot of steal may get. Reading /proc/stat is slow: some 50 us
- * natively, more with many CPUs and interrupts.
- */
-#define SNAPSHOT_NS	(100 * NSEC_PER_MSEC)
-
-/*
- * One line per online CPU: "cpuN user nice system idle iowait irq softirq steal
- * guest guest_nice". The first line, for all CPUs, has no number. What follows
- * the CPUs is not needed.
- */
-static void parse_stat(const char *p, u32 *ticks)
-{
-	unsigned long cpu, steal;
-	char *end;
-	int i;
-
-	while ((p = strchr(p, '\n')) && !strncmp(p + 1, "cpu", 3)) {
-		cpu = strtoul(p + 4, &end, 10);
-		for (i = 0; i < 7; i++)
-			strtoul(end, &end, 10);
-		steal = strtoul(end, &end, 10);
-		if (cpu < WIRE_MAX_CPUS)
-			ticks[cpu] = steal;
-		p = end;
-	}
-}
-
-void steal_read(int fd, struct steal_snapshot *snap)
-{
-	/* A line has up to eleven numbers, mostly of ten digits at most. */
-	static char buf[WIRE_MAX_CPUS * 112];
-	ssize_t n;
-
-	snap->at_ns = clock_ns();
-	n = pread(fd, buf, sizeof(buf) - 1, 0);
-	if (n <= 0)
-		return;
-	buf[n] = '\0';
-	parse_stat(buf, snap->ticks);
-}
-
-int schedstat_read(int fd, struct schedstat *stat)
-{
-	unsigned long long run_delay, timeslices;
-	char buf[80];
-	ssize_t n;
-
-	n = pread(fd, buf, sizeof(buf) - 1, 0);
-	if (n < 0)
-		return -errno;
-	buf[n] = '\0';
-	if (sscanf(buf, "%*u %llu %llu", &run_delay, &timeslices) != 2)
-		return -EINVAL;
-	stat->run_delay_ns = run_delay;
-	stat->timeslices = timeslices;
-	return 0;
-}
-
-static u64 tick_ns(void)
-{
-	return NSEC_PER_SEC / sysconf(_SC_CLK_TCK);
-}
-
-static u64 steal_since(const struct steal_snapshot *then,
-		       const struct steal_snapshot *now, u32 cpu)
-{
-	if (cpu >= WIRE_MAX_CPUS || now->ticks[cpu] <= then->ticks[cpu])
-		return 0;
-	return (now->ticks[cpu] - then->ticks[cpu]) * tick_ns();
-}
-
-/* What the host took of the CPUs that a worker was seen on: the mean */
-static u64 mean_steal(const struct wire_report *r, const struct steal_snapshot *then,
-		      const struct steal_snapshot *now)
-{
-	u64 sum = 0, cpus = 0;
-	u32 cpu;
-
-	for (cpu = 0; cpu < WIRE_MAX_CPUS; cpu++) {
-		if (!(r->cpus[cpu / 64] >> cpu % 64 & 1))
-			continue;
-		sum += steal_since(then, now, cpu);
-		cpus++;
-	}
-	return cpus ? sum / cpus : 0;
-}
-
-/**
- * note_gap() - take a gap into account; see struct wire_gap for the reasons
- * @w: the worker
- * @gap: @raw_ns, @run_delay_ns, @at_ns, @cpu_before, @cpu_after
- * @steal: every CPU's steal after the gap
- */
-static void note_gap(struct worker *w, struct wire_gap gap,
-		     const struct steal_snapshot *steal)
-{
-	struct wire_gap *worst = &w->report.gap;
-
-	gap.steal_ns = steal_since(&w->steal, steal, gap.cpu_before);
-	if (gap.cpu_after != gap.cpu_before)
-		gap.steal_ns += steal_since(&w->steal, steal, gap.cpu_after);
-	gap.steal_ns = min(gap.steal_ns, gap.raw_ns);
-	gap.sched_ns = gap.run_delay_ns - min(gap.run_delay_ns, gap.steal_ns);
-	gap.window_ns = max(steal->at_ns - w->steal.at_ns, gap.raw_ns);
-	if (gap.sched_ns > worst->sched_ns || !worst->raw_ns)
-		*worst = gap;
-}
-
-/* What a worker needs besides its shared memory */
-struct context {
-	const struct worker_run *run;
-	struct worker *w;
-	int stat_fd;
-	int schedstat_fd;
-	u64 read_ns;		/* the quickest reading of /proc/stat so far */
+static const struct work_ops *const ops_of[WIRE_NR_WORK] = {
+	[WIRE_WORK_SPIN]		= &work_spin,
+	[WIRE_WORK_YIELD]		= &work_yield,
+	[WIRE_WORK_MIXED]		= &work_mixed,
+	[WIRE_WORK_BURSTY]		= &work_bursty,
+	[WIRE_WORK_RT_HOG]		= &work_rt_hog,
+	[WIRE_WORK_PIPE]		= &work_pipe,
+	[WIRE_WORK_PINGPONG]		= &work_pingpong,
+	[WIRE_WORK_FANOUT]		= &work_fanout,
+	[WIRE_WORK_FANOUT_COMPUTE]	= &work_fanout,
+	[WIRE_WORK_CHAIN]		= &work_chain,
+	[WIRE_WORK_TIMER]		= &work_timer,
+	[WIRE_WORK_MUTEX]		= &work_mutex,
+	[WIRE_WORK_INVERSION]		= &work_inversion,
+	[WIRE_WORK_CACHE]		= &work_cache,
+	[WIRE_WORK_CACHE_YIELD]		= &work_cache_yield,
+	[WIRE_WORK_CACHE_PIPE]		= &work_cache_pipe,
+	[WIRE_WORK_FAULT]		= &work_fault,
+	[WIRE_WORK_NUMA]		= &work_numa,
+	[WIRE_WORK_FORK]		= &work_fork,
+	[WIRE_WORK_EXEC]		= &work_exec,
+	[WIRE_WORK_NICE]		= &work_nice,
+	[WIRE_WORK_AFFINITY]		= &work_affinity,
+	[WIRE_WORK_POLICY]		= &work_policy,
+	[WIRE_WORK_CGROUP]		= &work_cgroup,
+	[WIRE_WORK_IO_SYNC]		= &work_io_sync,
+	[WIRE_WORK_DISK]		= &work_disk,
+	[WIRE_WORK_NET]			= &work_net,
+	[WIRE_WORK_CUSTOM]		= &work_custom,
 };
 
-/*
- * Returns whether the snapshot may be the next gap's baseline. If the worker
- * was kept from running while it read, that gap began before the reading, whose
- * numbers may already have the steal in them: then an older baseline is better.
- */
-static bool look_at_steal(struct context *c, struct steal_snapshot *now)
-{
-	u64 took;
+/* What a unit of work has to result in, and how long it takes undisturbed */
+static u64 expected;
+static u64 undisturbed_ns = NEVER;
 
-	*now = c->w->steal;	/* CPUs that are offline now have no line */
-	steal_read(c->stat_fd, now);
-	took = clock_ns() - now->at_ns;
-	c->read_ns = min(c->read_ns, took);
-	return took - c->read_ns < GAP_MIN_NS;
+bool worker_needs_pipes(u32 type)
+{
+	return type == WIRE_WORK_PIPE || type == WIRE_WORK_CACHE_PIPE;
 }
 
-/*
- * Schedstat is read for every gap, so that the next one is not charged with
- * this one's delay; the slower steal only if the gap can become the worst.
- */
-static void examine_gap(struct context *c, struct wire_gap gap)
+bool work_stopped(const struct work *wk)
 {
-	struct steal_snapshot steal;
-	struct worker *w = c->w;
-	u64 delay_before = w->sched_last.run_delay_ns;
-	bool baseline;
+	const struct meter *m = wk->meter;
 
-	gap.run_delay_ns = gap.raw_ns;
-	if (!schedstat_read(c->schedstat_fd, &w->sched_last))
-		gap.run_delay_ns = min(gap.raw_ns, w->sched_last.run_delay_ns -
-				       delay_before);
-	if (w->report.gap.raw_ns && gap.run_delay_ns <= w->report.gap.sched_ns)
-		return;
-
-	baseline = look_at_steal(c, &steal);
-	note_gap(w, gap, &steal);
-	if (baseline)
-		w->steal = steal;
+	return m->now_ns >= __atomic_load_n(&m->run->deadline_ns, __ATOMIC_RELAXED);
 }
 
-static void refresh(struct context *c)
+void work_done(struct work *wk, u64 rounds)
 {
-	struct steal_snapshot steal;
-
-	/* First, so that no delay while reading is left out of the next gap */
-	schedstat_read(c->schedstat_fd, &c->w->sched_last);
-	if (look_at_steal(c, &steal))
-		c->w->steal = steal;
+	wk->self->report.units += rounds;
 }
 
-static void see_cpu(struct worker *w, u32 cpu)
+void work_error(struct work *wk)
 {
-	if (cpu >= WIRE_MAX_CPUS)
-		return;
-	w->report.migrations += cpu != w->last_cpu;
-	w->report.cpus[cpu / 64] |= 1ULL << cpu % 64;
-	w->last_cpu = cpu;
+	wk->self->report.flags |= WIRE_REPORT_ERROR;
 }
 
-/*
- * Read the clock after some work, and find out what went on meanwhile. Time
- * that the examination takes is part of the next unit, so that a gap in it is
- * not overlooked. Returns the time.
- */
-static u64 look(struct context *c, u64 before, u64 work_ns)
+int work_fail(struct work *wk, int errnum, const char *fmt, ...)
 {
-	u64 now = clock_ns(), end = min(now, c->run->deadline_ns);
-	u64 passed = end > before ? end - before : 0;
-	struct worker *w = c->w;
-	struct wire_gap gap = {
-		.raw_ns = passed - min(passed, work_ns),
-		.at_ns = before - c->run->start_ns,
-		.cpu_before = w->last_cpu,
-		.cpu_after = sched_getcpu(),
-	};
+	va_list ap;
 
-	see_cpu(w, gap.cpu_after);
-	w->report.max_raw_gap_ns = max(w->report.max_raw_gap_ns, gap.raw_ns);
-	w->last_ns = now;
-	if (gap.raw_ns >= GAP_MIN_NS)
-		examine_gap(c, gap);
-	else if (now - w->steal.at_ns >= SNAPSHOT_NS)
-		refresh(c);
-	return now;
+	va_start(ap, fmt);
+	vsnprintf(wk->self->error, sizeof(wk->self->error), fmt, ap);
+	va_end(ap);
+	__atomic_store_n(&wk->self->errnum, errnum, __ATOMIC_RELEASE);
+	return -1;
 }
 
 /*
@@ -247,32 +113,94 @@ static u64 work_unit(void)
 	return x;
 }
 
-static void spin(struct context *c, u64 expected)
+static void calibrate(void)
 {
-	struct worker *w = c->w;
-	u64 now, before;
+	u64 before;
+	int i;
 
-	/* Nothing has been done yet: all the time since the start is a gap. */
-	now = look(c, c->run->start_ns, 0);
-	if (now >= c->run->deadline_ns)
-		w->report.flags |= WIRE_REPORT_NEVER_RAN;
-	while (now < c->run->deadline_ns) {
-		before = now;
-		if (work_unit() != expected)
-			w->report.flags |= WIRE_REPORT_CORRUPT;
-		w->report.units++;
-		now = look(c, before, w->report.unit_ns);
-		w->report.unit_ns = min(w->report.unit_ns, now - before);
+	for (i = 0; i < 3; i++) {
+		before = clock_ns();
+		expected = work_unit();
+		undisturbed_ns = min(undisturbed_ns, clock_ns() - before);
 	}
 }
 
-static u64 cpu_ns(clockid_t clock)
+u64 work_compute(struct work *wk, u64 ns)
 {
-	struct timespec ts;
+	struct wire_report *r = &wk->self->report;
+	u64 units = ns / max_t(u64, min(r->unit_ns, undisturbed_ns), 1), done;
 
-	if (clock_gettime(clock, &ts))
-		return 0;
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+	for (done = 0; done < max_t(u64, units, 1) && !work_stopped(wk); done++) {
+		if (work_unit() != expected)
+			r->flags |= WIRE_REPORT_CORRUPT;
+		meter_ran(wk->meter, &r->unit_ns);
+	}
+	return done;
+}
+
+void work_sleep_until(struct work *wk, u64 due_ns)
+{
+	struct timespec ts = {
+		.tv_sec = due_ns / NSEC_PER_SEC,
+		.tv_nsec = due_ns % NSEC_PER_SEC,
+	};
+
+	meter_sleep(wk->meter, due_ns);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	meter_woke(wk->meter, due_ns);
+}
+
+void work_sleep(struct work *wk, u64 ns)
+{
+	work_sleep_until(wk, wk->meter->now_ns + ns);
+}
+
+bool work_wait(struct work *wk, u32 *word, u32 seen, const u64 *stamp_ns)
+{
+	bool slept = false, changed;
+	u64 none = 0;
+
+	meter_sleep(wk->meter, 0);
+	while (!(changed = __atomic_load_n(word, __ATOMIC_ACQUIRE) != seen)) {
+		if (!syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0))
+			slept = true;
+		else if (errno == EINTR)
+			break;
+	}
+	/* Who does not have to sleep is not woken up. */
+	if (changed && !slept)
+		meter_ran(wk->meter, &none);
+	else
+		meter_woke(wk->meter, changed ? *stamp_ns : 0);
+	return changed;
+}
+
+void work_wake(u32 *word, int n)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+}
+
+/* xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators" */
+u64 work_random(struct work *wk)
+{
+	wk->rng ^= wk->rng >> 12;
+	wk->rng ^= wk->rng << 25;
+	wk->rng ^= wk->rng >> 27;
+	return wk->rng * 0x2545f4914f6cdd1dULL;
+}
+
+int work_alloc(struct work *wk, u64 size)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	if (mem == MAP_FAILED)
+		return work_fail(wk, errno, "get %llu bytes of memory",
+				 (unsigned long long)size);
+	memset(mem, 1, size);
+	wk->mem = mem;
+	wk->size = size;
+	return 0;
 }
 
 static void wait_for_go(struct worker_run *run)
@@ -281,104 +209,119 @@ static void wait_for_go(struct worker_run *run)
 		syscall(SYS_futex, &run->go, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
-void worker_main(struct worker_run *run, struct worker *w, enum wire_work work)
+static void on_signal(int sig)
 {
-	struct context c = { .run = run, .w = w, .read_ns = NEVER };
-	struct rusage before = { }, after = { };
-	u64 expected = work_unit();
-	struct schedstat sched_end;
+	(void)sig;
+}
 
-	/* Own ones: reading takes a lock of the open file. */
-	c.stat_fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
-	c.schedstat_fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
-	/* Everything is touched once before the start. */
-	refresh(&c);
-	w->report.unit_ns = NEVER;
-	w->last_cpu = sched_getcpu();
-	schedstat_read(c.schedstat_fd, &w->sched_start);
-	w->sched_last = w->sched_start;
-	__atomic_store_n(&w->ready, 1, __ATOMIC_RELEASE);
-	wait_for_go(run);
+static int init_work(struct work *wk, const struct worker_job *job, struct meter *m,
+		     u32 phase)
+{
+	const struct wire_phase *spec = &job->spawn->phases[phase];
+	u32 team = wire_work_team(spec->work, spec->team, job->spawn->count);
 
-	w->cpu_start_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
-	getrusage(RUSAGE_SELF, &before);
-	w->steal = run->steal;
-	switch (work) {
-	case WIRE_WORK_SPIN:
-	case WIRE_NR_WORK:
-		spin(&c, expected);
+	*wk = (struct work) {
+		.ops = ops_of[spec->work],
+		.spec = spec,
+		.attr = &job->spawn->attr,
+		.meter = m,
+		.self = &job->workers[job->index],
+		.team = &job->workers[job->index / team * team],
+		.member = job->index % team,
+		.team_size = team,
+		.index = job->index,
+		.pipes = job->pipes,
+		.fd = -1,
+		.best_ns = NEVER,
+		.rng = 0x9e3779b97f4a7c15ULL * (job->index + 1) + phase,
+	};
+	return wk->ops->init ? wk->ops->init(wk) : 0;
+}
+
+static int set_memory_policy(struct work *wk, const struct wire_spawn *spawn)
+{
+	unsigned long nodes = spawn->mem_nodes;
+
+	/* (the kernel takes one bit less than it is told) */
+	if (spawn->mem_mode == MPOL_DEFAULT ||
+	    !syscall(SYS_set_mempolicy, spawn->mem_mode, &nodes, 8 * sizeof(nodes) + 1))
+		return 0;
+	return work_fail(wk, errno, "set memory policy %u for nodes 0x%lx", spawn->mem_mode,
+			 nodes);
+}
+
+static int set_attributes(struct work *wk, const struct worker_job *job)
+{
+	const struct wire_spawn *spawn = job->spawn;
+	const char *cpus = spawn->nr_cpus ? spawn->cpus[job->index % spawn->nr_cpus] : NULL;
+	int ret;
+
+	ret = cpus ? attr_set_cpus(0, cpus) : 0;
+	if (ret)
+		return work_fail(wk, -ret, "set its affinity to CPUs \"%s\"", cpus);
+	ret = attr_set(0, &spawn->attr);
+	if (ret)
+		return work_fail(wk, -ret, "set policy %u, nice %d, priority %u",
+				 spawn->attr.policy, spawn->attr.nice, spawn->attr.priority);
+	return 0;
+}
+
+static int set_up(const struct worker_job *job, struct work *works, struct meter *m)
+{
+	const struct wire_spawn *spawn = job->spawn;
+	struct sigaction action = { .sa_handler = on_signal };
+	u32 i;
+	int ret;
+
+	/* Without SA_RESTART: what blocks returns. */
+	sigaction(WORKER_SIGNAL, &action, NULL);
+	/* Timers of tasks that are not real-time may come 50 us late by default. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	prctl(PR_SET_NAME, *spawn->comm ? spawn->comm : spawn->name);
+	calibrate();
+	works[0].self = &job->workers[job->index];
+	ret = set_memory_policy(&works[0], spawn) ?: set_attributes(&works[0], job);
+	for (i = 0; i < spawn->nr_phases && !ret; i++)
+		ret = init_work(&works[i], job, m, i);
+	return ret;
+}
+
+static void work(struct work *works, u32 nr_phases)
+{
+	struct work *wk = works;
+	struct meter *m = wk->meter;
+	u64 phase_end_ns = m->now_ns + wk->spec->phase_ns;
+
+	while (!work_stopped(wk)) {
+		wk->ops->step(wk);
+		if (nr_phases == 1 || m->now_ns < phase_end_ns)
+			continue;
+		wk = wk == &works[nr_phases - 1] ? works : wk + 1;
+		phase_end_ns = m->now_ns + wk->spec->phase_ns;
 	}
+}
 
-	w->report.cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - w->cpu_start_ns;
-	/* Both of the same moment, or what the host left would not be known. */
-	steal_read(c.stat_fd, &w->steal);
-	w->report.wall_ns = w->steal.at_ns - run->start_ns;
-	w->report.steal_ns = mean_steal(&w->report, &run->steal, &w->steal);
-	getrusage(RUSAGE_SELF, &after);
-	w->report.nvcsw = after.ru_nvcsw - before.ru_nvcsw;
-	w->report.nivcsw = after.ru_nivcsw - before.ru_nivcsw;
-	if (!schedstat_read(c.schedstat_fd, &sched_end)) {
-		w->report.run_delay_ns = sched_end.run_delay_ns -
-					 w->sched_start.run_delay_ns;
-		w->report.timeslices = sched_end.timeslices -
-				       w->sched_start.timeslices;
+void worker_main(const struct worker_job *job)
+{
+	struct worker *w = &job->workers[job->index];
+	u32 nr_phases = job->spawn->nr_phases, i;
+	struct work works[WIRE_MAX_PHASES];
+	struct meter m;
+
+	if (set_up(job, works, &m))
+		_exit(1);
+	meter_init(&m, job->run, w, job->spawn->flags & WIRE_SPAWN_BARE);
+	__atomic_store_n(&w->ready, 1, __ATOMIC_RELEASE);
+	wait_for_go(job->run);
+
+	meter_start(&m);
+	work(works, nr_phases);
+	meter_finish(&m);
+	for (i = 0; i < nr_phases; i++) {
+		place_pages(works[i].mem, works[i].size, w->report.pages);
+		if (works[i].ops->fini)
+			works[i].ops->fini(&works[i]);
 	}
 	__atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
 	_exit(0);
-}
-
-static void finish_schedstat(struct worker *w, pid_t pid)
-{
-	struct schedstat stat;
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (!schedstat_read(fd, &stat)) {
-		w->report.run_delay_ns = stat.run_delay_ns -
-					 w->sched_start.run_delay_ns;
-		w->report.timeslices = stat.timeslices -
-				       w->sched_start.timeslices;
-	}
-	close(fd);
-}
-
-void worker_finish_stuck(const struct worker_run *run, struct worker *w,
-			 pid_t pid, const struct steal_snapshot *steal)
-{
-	u64 from = w->last_ns ?: run->start_ns;
-	struct wire_gap gap = {
-		.at_ns = from - run->start_ns,
-		.cpu_before = w->last_cpu,
-		.cpu_after = w->last_cpu,
-	};
-	clockid_t clock;
-	u64 cpu;
-
-	if (!w->last_ns) {
-		w->report.flags |= WIRE_REPORT_NEVER_RAN;
-		w->steal = run->steal;
-	}
-	w->report.wall_ns = run->deadline_ns - run->start_ns;
-	finish_schedstat(w, pid);
-	if (w->last_ns && !clock_getcpuclockid(pid, &clock)) {
-		cpu = cpu_ns(clock);
-		if (cpu > w->cpu_start_ns)
-			w->report.cpu_ns = cpu - w->cpu_start_ns;
-	}
-
-	/*
-	 * Schedstat does not have the waiting that still goes on, and a spinning
-	 * task that is not running waits.
-	 */
-	if (from < run->deadline_ns)
-		gap.raw_ns = run->deadline_ns - from;
-	gap.run_delay_ns = gap.raw_ns;
-	w->report.max_raw_gap_ns = max(w->report.max_raw_gap_ns, gap.raw_ns);
-	if (gap.raw_ns)
-		note_gap(w, gap, steal);
-	w->report.steal_ns = mean_steal(&w->report, &run->steal, steal);
 }

@@ -10,40 +10,20 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+#include "meter.h"
 #include "wire.h"
 
-/**
- * struct steal_snapshot - every CPU's steal at one time
- * @at_ns: when, in CLOCK_MONOTONIC
- * @ticks: the steal column of /proc/stat, in 1/sysconf(_SC_CLK_TCK) s
- */
-struct steal_snapshot {
-	u64 at_ns;
-	u32 ticks[WIRE_MAX_CPUS];
-};
+/* The agent's argument when WIRE_WORK_EXEC executes it, to end at once */
+#define WORKER_EXEC_ARG	"--exit"
 
-/* Read /proc/stat, from an open descriptor; without one nothing was stolen. */
-void steal_read(int fd, struct steal_snapshot *snap);
+/* Wakes up workers that block at the end; see group_tick() */
+#define WORKER_SIGNAL	SIGUSR1
 
 /**
- * struct schedstat - a task's /proc/PID/schedstat
- * @run_delay_ns: time spent waiting in run queues; of the current waiting
- *	nothing is in it before it ends
- * @timeslices: times that it was put on a CPU
- */
-struct schedstat {
-	u64 run_delay_ns;
-	u64 timeslices;
-};
-
-/* Read from an open descriptor; returns 0 or a negative errno. */
-int schedstat_read(int fd, struct schedstat *stat);
-
-/**
- * struct worker_run - what the workers of a run share
+ * struct worker_run - what the workers of a group share
  * @go: futex; 1 once they may start, set after the rest
  * @start_ns: when they start
- * @deadline_ns: when they stop, by themselves
+ * @deadline_ns: when they stop, by themselves; may be changed while they run
  * @steal: every CPU's steal at the start
  */
 struct worker_run {
@@ -54,48 +34,75 @@ struct worker_run {
 };
 
 /**
+ * struct worker_slot - where the workers of a team meet; see guest/work_wake.c
+ * @word: futex
+ * @answers: futex
+ * @stamp_ns: when @word was changed
+ * @answer_ns: when @answers was changed last
+ */
+struct worker_slot {
+	u32 word;
+	u32 answers;
+	u64 stamp_ns;
+	u64 answer_ns;
+};
+
+/**
  * struct worker - a worker's shared memory
  * @ready: it waits for the start
  * @done: @report is complete
+ * @errnum: it cannot do its work: an errno, set after @error
+ * @error: what failed
  * @report: without @group, @index and @pid, which the agent knows
  * @last_ns: its last reading of the clock; 0 if it has not run
  * @last_cpu: the CPU at that time
+ * @asleep: it is about to block, or does
+ * @due_ns: when its sleep ends; 0 if nobody knows
  * @cpu_start_ns: CPU time at the start
  * @sched_start: schedstat before the start
  * @sched_last: schedstat at the last gap or snapshot
  * @steal: the last snapshot; the baseline for the next gap
+ * @slot: for its team
  *
- * The worker alone writes it, while it runs.
+ * The worker alone writes it, while it runs; @slot is written by its team.
  */
 struct worker {
 	u32 ready;
 	u32 done;
+	u32 errnum;
+	char error[120];
 	struct wire_report report;
 	u64 last_ns;
 	u32 last_cpu;
+	u32 asleep;
+	u64 due_ns;
 	u64 cpu_start_ns;
 	struct schedstat sched_start;
 	struct schedstat sched_last;
 	struct steal_snapshot steal;
+	struct worker_slot slot __aligned(64);
 } __aligned(4096);
 
 /**
- * worker_main() - wait for the start, work until the deadline, report
- * @run: shared by all
- * @w: its own
- * @work: what to do
+ * struct worker_job - what a worker is told
+ * @spawn: its group
+ * @run: shared by the group
+ * @workers: the group's
+ * @index: which one it is
+ * @pipes: of its team: two pipes; [0] is -1 without
  */
-void worker_main(struct worker_run *run, struct worker *w, enum wire_work work)
-	__noreturn;
+struct worker_job {
+	const struct wire_spawn *spawn;
+	struct worker_run *run;
+	struct worker *workers;
+	u32 index;
+	int pipes[4];
+};
 
-/**
- * worker_finish_stuck() - complete the report of a worker that did not stop
- * @run: of the run, which is over
- * @w: what it has written so far; a copy
- * @pid: of its process
- * @steal: every CPU's steal now
- */
-void worker_finish_stuck(const struct worker_run *run, struct worker *w,
-			 pid_t pid, const struct steal_snapshot *steal);
+/* Does this work need the pipes? */
+bool worker_needs_pipes(u32 type);
+
+/* Wait for the start, work until the deadline, report. */
+void worker_main(const struct worker_job *job) __noreturn;
 
 #endif /* KTSTR_WORKER_H */

@@ -171,7 +171,8 @@ static void judge(struct __test_metadata *_metadata, struct session *s,
 
 	ret = load_duration(&s->topo, &duration, &err) ?:
 	      load_prepare(s, groups, nr, &err) ?:
-	      load_run(s, duration, &reply, &err);
+	      load_start(s, duration, &err) ?:
+	      load_finish(s, &reply, &err);
 	ktstr_assert_ok(_metadata, s, ret, &err);
 	for (i = 0; i < nr; i++) {
 		st[i] = load_stats(&groups[i], reply.reports, reply.nr_reports);
@@ -330,9 +331,9 @@ TEST_F_TIMEOUT(leaving, is_reported, KTSTR_TEST_TIMEOUT)
 
 	ret = load_duration(&self->s.topo, &duration, &err) ?:
 	      load_prepare(&self->s, &group, 1, &err) ?:
-	      control_go_start(&self->s.control, duration, 10 * NSEC_PER_SEC, &err) ?:
+	      load_start(&self->s, duration, &err) ?:
 	      interrupt_scheduler(&self->s, &err) ?:
-	      control_go_wait(&self->s.control, &reply, &err);
+	      load_finish(&self->s, &reply, &err);
 	ktstr_assert_ok(_metadata, &self->s, ret, &err);
 	st = load_stats(&group, reply.reports, reply.nr_reports);
 	load_print(&group, &st);

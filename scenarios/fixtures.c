@@ -342,10 +342,10 @@ static int run_trial(struct stage *stage, const struct trial *t, u64 run_ns,
 	control_reply_free(&reply);
 	if (t->before)
 		ret = t->before(stage, err);
-	ret = ret ?: control_go_start(c, run_ns, GRACE_NS, err);
+	ret = ret ?: load_start(&stage->s, run_ns, err);
 	if (!ret && t->during)
 		ret = t->during(stage, err);
-	ret = ret ?: control_go_wait(c, &reply, err);
+	ret = ret ?: control_stop(c, NULL, 0, 10 * run_ns, GRACE_NS, &reply, err);
 	if (ret)
 		return ret;
 	summarize(stage, &reply);
@@ -400,7 +400,8 @@ static void expect_effect(struct __test_metadata *_metadata, struct stage *stage
 		EXPECT_EQ(1, st->cpus.bits[0]);
 		break;
 	case EFFECT_MOVED:
-		EXPECT_GT(st->migrations, st->workers);
+		EXPECT_GT(st->migrations[WIRE_SAME_LLC] + st->migrations[WIRE_CROSS_LLC] +
+			  st->migrations[WIRE_CROSS_NODE], st->workers);
 		break;
 	case EFFECT_WEIGHTED:
 		EXPECT_GT(st->max_rate * 100, st->min_rate * WEIGHTED_PERCENT);

@@ -248,14 +248,14 @@ TEST_F_TIMEOUT(freeze, is_not_noticed, KTSTR_TEST_TIMEOUT)
 	ret = control_write(&self->s.control, "/proc/sys/kernel/watchdog_thresh", WATCHDOG_THRESH,
 			    &err) ?:
 	      load_prepare(&self->s, &group, 1, &err) ?:
-	      control_go_start(&self->s.control, WORK_NS, 10 * NSEC_PER_SEC, &err);
+	      load_start(&self->s, WORK_NS, &err);
 	ktstr_assert_ok(_metadata, &self->s, ret, &err);
 	logged = read_log(_metadata, &self->s, 0, log, sizeof(log));
 
 	look_at_clock(_metadata, &self->s, &begin);
 	freeze_often(_metadata, &self->s, &time);
 	look_at_clock(_metadata, &self->s, &end);
-	ret = control_go_wait(&self->s.control, &reply, &err);
+	ret = load_finish(&self->s, &reply, &err);
 	ktstr_assert_ok(_metadata, &self->s, ret, &err);
 	st = load_stats(&group, reply.reports, reply.nr_reports);
 	load_print(&group, &st);

@@ -41,6 +41,8 @@ TEST(no_reports)
 	EXPECT_EQ(0, st.workers);
 	EXPECT_EQ(0, st.mean_rate);
 	EXPECT_EQ(0, load_spread(&st));
+	EXPECT_EQ(0, load_migration_rate(&st, WIRE_SAME_LLC));
+	EXPECT_EQ(0, hist_total(&st.wake));
 }
 
 TEST(sums)
@@ -50,8 +52,9 @@ TEST(sums)
 
 	reps[0].r.run_delay_ns = 3 * MS;
 	reps[1].r.run_delay_ns = 4 * MS;
-	reps[0].r.migrations = 5;
-	reps[2].r.migrations = 6;
+	reps[0].r.migrations[WIRE_SAME_LLC] = 5;
+	reps[2].r.migrations[WIRE_SAME_LLC] = 6;
+	reps[2].r.migrations[WIRE_CROSS_NODE] = 2;
 	reps[1].r.cpu_ns = 250 * MS;
 	reps[1].r.units = 500;
 	reps[2].r.cpu_ns = 750 * MS;
@@ -66,7 +69,12 @@ TEST(sums)
 	EXPECT_EQ(1500 * MS, st.cpu_ns);
 	EXPECT_EQ(3000, st.units);
 	EXPECT_EQ(7 * MS, st.run_delay_ns);
-	EXPECT_EQ(11, st.migrations);
+	EXPECT_EQ(11, st.migrations[WIRE_SAME_LLC]);
+	EXPECT_EQ(0, st.migrations[WIRE_CROSS_LLC]);
+	EXPECT_EQ(2, st.migrations[WIRE_CROSS_NODE]);
+	/* 11 of three workers in a second */
+	EXPECT_EQ(3666, load_migration_rate(&st, WIRE_SAME_LLC));
+	EXPECT_EQ(666, load_migration_rate(&st, WIRE_CROSS_NODE));
 	EXPECT_EQ(70 * MS, st.raw_gap_ns);
 	EXPECT_EQ(1000, st.mean_rate);
 	EXPECT_EQ(500, st.min_rate);
@@ -175,6 +183,68 @@ TEST(flags)
 		EXPECT_EQ(2 * cases[i].stuck, st.stuck);
 		EXPECT_EQ(2 * cases[i].corrupt, st.corrupt);
 	}
+}
+
+TEST(wake_ups_of_all_workers)
+{
+	struct control_report reps[] = { report("left", 0), report("left", 1), report("right", 0) };
+	struct load_stats st;
+
+	hist_add(&reps[0].r.wake, 1000, 99);
+	hist_add(&reps[1].r.wake, 50000, 1);
+	hist_add(&reps[2].r.wake, 7 * MS, 500);
+	reps[0].r.max_raw_wake_ns = 2000;
+	reps[1].r.max_raw_wake_ns = 51000;
+	st = load_stats(&left, reps, ARRAY_SIZE(reps));
+	EXPECT_EQ(100, hist_total(&st.wake));
+	EXPECT_LE(1000, hist_percentile(&st.wake, 9900));
+	EXPECT_GT(1100, hist_percentile(&st.wake, 9900));
+	EXPECT_LE(50000, hist_percentile(&st.wake, 9990));
+	EXPECT_GT(54000, hist_percentile(&st.wake, 9990));
+	EXPECT_EQ(51000, st.raw_wake_ns);
+}
+
+/* A worker without computing has no quickest unit, which is not one of 0 ns. */
+TEST(quickest_unit)
+{
+	struct control_report reps[] = { report("left", 0), report("left", 1), report("left", 2) };
+
+	reps[1].r.unit_ns = 12000;
+	reps[2].r.unit_ns = 13000;
+	EXPECT_EQ(12000, load_stats(&left, reps, ARRAY_SIZE(reps)).unit_ns);
+}
+
+TEST(pages_by_node)
+{
+	struct control_report reps[] = { report("left", 0), report("left", 1) };
+	struct load_stats st;
+
+	st = load_stats(&left, reps, ARRAY_SIZE(reps));
+	EXPECT_EQ(100, load_local_pages(&st, 1));
+	reps[0].r.pages[0] = 100;
+	reps[1].r.pages[0] = 20;
+	reps[1].r.pages[63] = 40;
+	st = load_stats(&left, reps, ARRAY_SIZE(reps));
+	EXPECT_EQ(120, st.pages[0]);
+	EXPECT_EQ(40, st.pages[63]);
+	EXPECT_EQ(75, load_local_pages(&st, 1));
+	EXPECT_EQ(25, load_local_pages(&st, 1ULL << 63));
+	EXPECT_EQ(0, load_local_pages(&st, 2));
+	EXPECT_EQ(100, load_local_pages(&st, ~0ULL));
+}
+
+TEST(nodes_of_cpus)
+{
+	const struct topology topo = { .nodes = 2, .llcs = 4, .cores = 2, .threads = 2 };
+	struct cpu_set cpus = {};
+
+	EXPECT_EQ(0, load_nodes(&cpus, &topo));
+	ASSERT_EQ(0, cpu_set_parse(&cpus, "3,7"));
+	EXPECT_EQ(1, load_nodes(&cpus, &topo));
+	ASSERT_EQ(0, cpu_set_parse(&cpus, "7-8"));
+	EXPECT_EQ(3, load_nodes(&cpus, &topo));
+	ASSERT_EQ(0, cpu_set_parse(&cpus, "15-20"));
+	EXPECT_EQ(2, load_nodes(&cpus, &topo));
 }
 
 /* The scheduler's part decides, not the raw length; the whole gap is kept. */

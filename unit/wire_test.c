@@ -28,8 +28,8 @@ TEST(crc_vectors)
 TEST(header_bytes)
 {
 	static const u8 want[] = {
-		'k', 's', 't', 'r', 1, 0, 0x40, 0, 0x78, 0x56, 0x34, 0x12,
-		6, 0, 0, 0, 0xb6, 0xc3, 0x23, 0x8a, 2, 0, 0, 0, 'x', 0,
+		'k', 's', 't', 'r', 2, 0, 0x40, 0, 0x78, 0x56, 0x34, 0x12,
+		6, 0, 0, 0, 0xf6, 0x6e, 0x5b, 0xb3, 2, 0, 0, 0, 'x', 0,
 	};
 	struct wire_writer w;
 	u8 buf[64];
@@ -179,7 +179,8 @@ TEST_F(wire, round_trip_of_report)
 		.group = "left", .index = 1, .pid = 2, .flags = 3, .units = 4,
 		.cpu_ns = 5, .wall_ns = 6, .nvcsw = 7, .nivcsw = 8,
 		.run_delay_ns = 9, .timeslices = 10, .steal_ns = 11,
-		.migrations = 12, .max_raw_gap_ns = 13, .unit_ns = 22,
+		.migrations = { 12, 23, 24 }, .max_raw_gap_ns = 13, .unit_ns = 22,
+		.measure_ns = 25, .max_raw_wake_ns = 26,
 		.gap = {
 			.raw_ns = 14, .run_delay_ns = 15, .steal_ns = 16,
 			.sched_ns = 17, .window_ns = 18, .at_ns = 19,
@@ -190,6 +191,11 @@ TEST_F(wire, round_trip_of_report)
 
 	for (i = 0; i < ARRAY_SIZE(in.cpus); i++)
 		in.cpus[i] = ~0ULL - i;
+	for (i = 0; i < ARRAY_SIZE(in.pages); i++)
+		in.pages[i] = 1000 + i;
+	for (i = 0; i < HIST_BUCKETS; i += 7)
+		in.wake.count[i] = i + 1;
+	in.wake.count[HIST_BUCKETS - 1] = ~0U;
 	begin(&self->l, WIRE_REPORT, 1);
 	wire_put_report(&self->l.w, &in);
 	ASSERT_EQ(WIRE_OK, transfer(&self->l));
@@ -199,6 +205,140 @@ TEST_F(wire, round_trip_of_report)
 	EXPECT_STREQ("left", out.group);
 	out.group = in.group;
 	EXPECT_EQ(0, memcmp(&in, &out, sizeof(in)));
+}
+
+static const char *const lists[] = { "0-3", "5", "" };
+
+static const struct wire_spawn some_spawn = {
+	.name = "left", .cgroup = "/cgroup", .comm = "worker", .count = 1, .flags = 2,
+	.attr = {
+		.policy = 3, .nice = -4, .priority = 5, .runtime_ns = 6, .deadline_ns = 7,
+		.period_ns = 8,
+	},
+	.mem_mode = 9, .mem_nodes = 10, .nr_cpus = 3, .cpus = lists, .nr_phases = 2,
+	.phases = {
+		{
+			.work = 11, .team = 12, .run_ns = 13, .sleep_ns = 14, .bytes = 15,
+			.phase_ns = 16, .arg = "one",
+		}, {
+			.work = 17, .team = 18, .run_ns = 19, .sleep_ns = 20, .bytes = 21,
+			.phase_ns = 22, .arg = "two",
+		},
+	},
+};
+
+TEST_F(wire, round_trip_of_spawn)
+{
+	const struct wire_spawn *in = &some_spawn;
+	const char *cpus[WIRE_MAX_WORKERS];
+	struct wire_spawn out = { };
+	int i;
+
+	begin(&self->l, WIRE_SPAWN, 1);
+	wire_put_spawn(&self->l.w, in);
+	ASSERT_EQ(WIRE_OK, transfer(&self->l));
+	wire_get_spawn(&self->l.r, &out, cpus);
+	ASSERT_TRUE(wire_read_done(&self->l.r));
+	EXPECT_STREQ("left", out.name);
+	EXPECT_STREQ("/cgroup", out.cgroup);
+	EXPECT_STREQ("worker", out.comm);
+	EXPECT_EQ(1, out.count);
+	EXPECT_EQ(2, out.flags);
+	EXPECT_EQ(0, memcmp(&in->attr, &out.attr, sizeof(out.attr)));
+	EXPECT_EQ(-4, out.attr.nice);
+	EXPECT_EQ(9, out.mem_mode);
+	EXPECT_EQ(10, out.mem_nodes);
+	ASSERT_EQ(3, out.nr_cpus);
+	for (i = 0; i < 3; i++)
+		ASSERT_STREQ(lists[i], out.cpus[i]);
+	ASSERT_EQ(2, out.nr_phases);
+	for (i = 0; i < 2; i++) {
+		EXPECT_STREQ(in->phases[i].arg, out.phases[i].arg);
+		out.phases[i].arg = in->phases[i].arg;
+		EXPECT_EQ(0, memcmp(&in->phases[i], &out.phases[i], sizeof(out.phases[i])));
+	}
+}
+
+/* Counts beyond their limits are refused, whatever follows. */
+TEST_F(wire, spawn_with_too_many)
+{
+	const char *cpus[WIRE_MAX_WORKERS];
+	struct wire_spawn spawn = some_spawn, out;
+	int i;
+
+	for (i = 0; i < WIRE_MAX_PHASES; i++)
+		spawn.phases[i].arg = "";
+	spawn.nr_phases = WIRE_MAX_PHASES + 1;
+	begin(&self->l, WIRE_SPAWN, 1);
+	wire_put_spawn(&self->l.w, &spawn);
+	ASSERT_EQ(WIRE_OK, transfer(&self->l));
+	wire_get_spawn(&self->l.r, &out, cpus);
+	EXPECT_FALSE(wire_read_done(&self->l.r));
+
+	begin(&self->l, WIRE_STOP, 1);
+	wire_put_strs(&self->l.w, lists, 3);
+	ASSERT_EQ(WIRE_OK, transfer(&self->l));
+	EXPECT_EQ(0, wire_get_strs(&self->l.r, cpus, 2));
+	EXPECT_FALSE(wire_read_done(&self->l.r));
+}
+
+/* Buckets out of order, twice, or that do not exist */
+TEST_F(wire, malformed_histogram)
+{
+	static const u32 bad[][2] = {
+		{ 5, 5 }, { 6, 5 }, { 0, HIST_BUCKETS }, { ~0U, 0 }, { 591, 592 },
+	};
+	struct wire_report report = { .group = "g", .wake.count = { [5] = 77, [90] = 78 } }, out;
+	u8 *buckets;
+	size_t i;
+	u32 good[] = { 2, 5, 77, 90, 78 };
+
+	for (i = 0; i <= ARRAY_SIZE(bad); i++) {
+		begin(&self->l, WIRE_REPORT, 1);
+		wire_put_report(&self->l.w, &report);
+		buckets = memmem(self->l.buf, self->l.w.len, good, sizeof(good));
+		ASSERT_NE(NULL, buckets);
+		if (i < ARRAY_SIZE(bad)) {
+			memcpy(buckets + 4, &bad[i][0], 4);
+			memcpy(buckets + 12, &bad[i][1], 4);
+		}
+		ASSERT_EQ(WIRE_OK, transfer(&self->l));
+		wire_get_report(&self->l.r, &out);
+		EXPECT_EQ(i == ARRAY_SIZE(bad), wire_read_done(&self->l.r)) TH_LOG("%zu", i);
+	}
+	begin(&self->l, WIRE_REPORT, 1);
+	wire_put_report(&self->l.w, &report);
+	buckets = memmem(self->l.buf, self->l.w.len, good, sizeof(good));
+	ASSERT_NE(NULL, buckets);
+	memset(buckets, 0xff, 4);
+	ASSERT_EQ(WIRE_OK, transfer(&self->l));
+	wire_get_report(&self->l.r, &out);
+	EXPECT_FALSE(wire_read_done(&self->l.r));
+}
+
+TEST(works_have_names_and_teams)
+{
+	u32 i, j;
+
+	for (i = 0; i < WIRE_NR_WORK; i++) {
+		ASSERT_NE(NULL, wire_work_name(i));
+		for (j = 0; j < i; j++)
+			ASSERT_STRNE(wire_work_name(i), wire_work_name(j));
+		EXPECT_NE(0, wire_work_team(i, 0, 6));
+	}
+	EXPECT_EQ(NULL, wire_work_name(WIRE_NR_WORK));
+	EXPECT_EQ(0, wire_work_team(WIRE_NR_WORK, 0, 6));
+	EXPECT_EQ(1, wire_work_team(WIRE_WORK_SPIN, 5, 7));
+	EXPECT_EQ(0, wire_work_team(WIRE_WORK_SPIN, 0, 0));
+	EXPECT_EQ(2, wire_work_team(WIRE_WORK_PIPE, 0, 4));
+	EXPECT_EQ(0, wire_work_team(WIRE_WORK_PIPE, 0, 5));
+	EXPECT_EQ(3, wire_work_team(WIRE_WORK_INVERSION, 2, 6));
+	EXPECT_EQ(0, wire_work_team(WIRE_WORK_INVERSION, 2, 4));
+	EXPECT_EQ(7, wire_work_team(WIRE_WORK_FANOUT, 0, 7));
+	EXPECT_EQ(4, wire_work_team(WIRE_WORK_FANOUT, 4, 8));
+	EXPECT_EQ(0, wire_work_team(WIRE_WORK_FANOUT, 4, 9));
+	EXPECT_EQ(0, wire_work_team(WIRE_WORK_FANOUT, 1, 4));
+	EXPECT_EQ(0, wire_work_team(WIRE_WORK_FANOUT, 0, 1));
 }
 
 /* Three frames of different lengths, the second one empty */
@@ -274,7 +414,7 @@ TEST_F(wire, truncated_anywhere)
 /* What a truncated payload lacks is noticed even if its CRC is right. */
 TEST_F(wire, truncated_payload)
 {
-	struct wire_report report = { .group = "g" }, out;
+	struct wire_report report = { .group = "g", .wake.count = { [5] = 1, [90] = 2 } }, out;
 	struct wire_frame frame;
 	size_t len, n;
 

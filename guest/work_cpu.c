@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Work that computes, and lets others compute */
+#include <errno.h>
+#include <sched.h>
+
+#include "clock.h"
+#include "work.h"
+
+#define NSEC_PER_USEC	1000ULL
+
+static void spin(struct work *wk)
+{
+	work_done(wk, work_compute(wk, 0));
+}
+
+const struct work_ops work_spin = { .step = spin };
+
+/* Waiting for others after a yield is a gap, as the worker does not block. */
+static void yield(struct work *wk)
+{
+	work_compute(wk, wk->spec->run_ns ?: 100 * NSEC_PER_USEC);
+	sched_yield();
+	work_done(wk, 1);
+}
+
+const struct work_ops work_yield = { .step = yield };
+
+static void mixed(struct work *wk)
+{
+	u64 run_ns = wk->spec->run_ns ?: NSEC_PER_MSEC;
+	u64 sleep_ns = wk->spec->sleep_ns ?: NSEC_PER_MSEC;
+
+	work_compute(wk, work_random(wk) % (2 * run_ns));
+	switch (work_random(wk) % 3) {
+	case 0:
+		work_sleep(wk, work_random(wk) % (2 * sleep_ns));
+		break;
+	case 1:
+		sched_yield();
+		break;
+	}
+	work_done(wk, 1);
+}
+
+const struct work_ops work_mixed = { .step = mixed };
+
+static void burst(struct work *wk, u64 run_ns, u64 sleep_ns)
+{
+	work_compute(wk, wk->spec->run_ns ?: run_ns);
+	if (work_stopped(wk))
+		return;
+	work_sleep(wk, wk->spec->sleep_ns ?: sleep_ns);
+	work_done(wk, 1);
+}
+
+static void bursty(struct work *wk)
+{
+	burst(wk, 5 * NSEC_PER_MSEC, 5 * NSEC_PER_MSEC);
+}
+
+const struct work_ops work_bursty = { .step = bursty };
+
+static int init_hog(struct work *wk)
+{
+	struct sched_param param = { .sched_priority = 1 };
+
+	if (wk->attr->policy == SCHED_OTHER && sched_setscheduler(0, SCHED_FIFO, &param))
+		return work_fail(wk, errno, "become SCHED_FIFO");
+	return 0;
+}
+
+static void hog(struct work *wk)
+{
+	burst(wk, 50 * NSEC_PER_MSEC, NSEC_PER_MSEC);
+}
+
+const struct work_ops work_rt_hog = { .init = init_hog, .step = hog };

@@ -1,0 +1,797 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Types of work, in an agent that is an ordinary process: each does what it says.
+ * Nothing here is about how fast it is: the machine may be busy.
+ */
+#include <linux/kernel.h>
+#include <linux/mempolicy.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent_peer.h"
+#include "cpulist.h"
+
+#define RUN_NS		(150 * MSEC)
+#define GRACE_NS	(20 * SEC)
+
+static struct peer *open_agent(struct __test_metadata *_metadata)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	ASSERT_NE(NULL, p);
+	ASSERT_TRUE(agent_start(p));
+	p->c.timeout_ns = 30 * SEC;
+	ASSERT_EQ(0, control_wait_hello(&p->c, 10 * SEC, &p->err)) {
+		TH_LOG("%s", p->err.text);
+	}
+	return p;
+}
+
+/* What only root may do is no failure of others. Is that all? */
+static bool is_allowed(struct __test_metadata *_metadata, const struct peer *p, int ret)
+{
+	if (ret == -EPERM || ret == -EACCES)
+		SKIP(return false, "not allowed here (run it as root): %.200s", p->err.text);
+	ASSERT_EQ(0, ret) {
+		TH_LOG("%s", p->err.text);
+	}
+	return true;
+}
+
+static int start(struct peer *p, const struct wire_spawn *spawn, u64 ns)
+{
+	return CALL(control_spawn, spawn) ?: CALL(control_start, NULL, 0, ns, GRACE_NS);
+}
+
+static int finish(struct peer *p)
+{
+	return CALL(control_stop, NULL, 0, GRACE_NS, GRACE_NS);
+}
+
+/* Run one group for @ns. */
+static int run(struct peer *p, const struct wire_spawn *spawn, u64 ns)
+{
+	return start(p, spawn, ns) ?: finish(p);
+}
+
+static const struct wire_report *report(const struct peer *p, size_t i)
+{
+	return &p->reply.reports[i].r;
+}
+
+static u64 wakes(const struct peer *p, size_t i)
+{
+	return hist_total(&report(p, i)->wake);
+}
+
+/* Two CPU numbers, which are the same on a machine with one */
+static void two_cpus(char first[16], char last[16])
+{
+	unsigned int i, n = 0;
+	cpu_set_t set;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	for (i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, &set))
+			continue;
+		if (!n++)
+			snprintf(first, 16, "%u", i);
+		snprintf(last, 16, "%u", i);
+	}
+}
+
+FIXTURE(kind) {
+	struct peer *p;
+};
+
+/*
+ * @wakes: each worker has them
+ * @equal: workers have done the same number of rounds, but for one or two
+ */
+FIXTURE_VARIANT(kind)
+{
+	u32 work;
+	u32 count;
+	bool wakes;
+	bool equal;
+	const char *arg;
+};
+
+FIXTURE_VARIANT_ADD(kind, spin) {
+	.work = WIRE_WORK_SPIN, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, yield) {
+	.work = WIRE_WORK_YIELD, .count = 2,
+};
+
+FIXTURE_VARIANT_ADD(kind, mixed) {
+	.work = WIRE_WORK_MIXED, .count = 2,
+	.wakes = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, bursty) {
+	.work = WIRE_WORK_BURSTY, .count = 1,
+	.wakes = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, rt_hog) {
+	.work = WIRE_WORK_RT_HOG, .count = 1,
+	.wakes = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, pipe) {
+	.work = WIRE_WORK_PIPE, .count = 2,
+	.wakes = true, .equal = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, pingpong) {
+	.work = WIRE_WORK_PINGPONG, .count = 2,
+	.wakes = true, .equal = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, fanout) {
+	.work = WIRE_WORK_FANOUT, .count = 4,
+	.wakes = true, .equal = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, fanout_compute) {
+	.work = WIRE_WORK_FANOUT_COMPUTE, .count = 4,
+	.wakes = true, .equal = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, chain) {
+	.work = WIRE_WORK_CHAIN, .count = 5,
+	.wakes = true, .equal = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, timer) {
+	.work = WIRE_WORK_TIMER, .count = 1,
+	.wakes = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, mutex) {
+	.work = WIRE_WORK_MUTEX, .count = 3,
+};
+
+FIXTURE_VARIANT_ADD(kind, inversion) {
+	.work = WIRE_WORK_INVERSION, .count = 3,
+};
+
+FIXTURE_VARIANT_ADD(kind, cache) {
+	.work = WIRE_WORK_CACHE, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, cache_yield) {
+	.work = WIRE_WORK_CACHE_YIELD, .count = 2,
+};
+
+FIXTURE_VARIANT_ADD(kind, cache_pipe) {
+	.work = WIRE_WORK_CACHE_PIPE, .count = 2,
+	.wakes = true, .equal = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, fault) {
+	.work = WIRE_WORK_FAULT, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, numa) {
+	.work = WIRE_WORK_NUMA, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, fork) {
+	.work = WIRE_WORK_FORK, .count = 1,
+	.wakes = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, exec) {
+	.work = WIRE_WORK_EXEC, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, nice) {
+	.work = WIRE_WORK_NICE, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, affinity) {
+	.work = WIRE_WORK_AFFINITY, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, policy) {
+	.work = WIRE_WORK_POLICY, .count = 1,
+};
+
+FIXTURE_VARIANT_ADD(kind, io_sync) {
+	.work = WIRE_WORK_IO_SYNC, .count = 1,
+	.wakes = true,
+};
+
+FIXTURE_VARIANT_ADD(kind, disk) {
+	.work = WIRE_WORK_DISK, .count = 1,
+	.arg = "/proc/self/exe",
+};
+
+FIXTURE_VARIANT_ADD(kind, net) {
+	.work = WIRE_WORK_NET, .count = 2,
+	.arg = "lo",
+};
+
+FIXTURE_VARIANT_ADD(kind, custom) {
+	.work = WIRE_WORK_CUSTOM, .count = 1,
+	.arg = "compile",
+};
+
+FIXTURE_SETUP(kind)
+{
+	self->p = open_agent(_metadata);
+}
+
+FIXTURE_TEARDOWN(kind)
+{
+	agent_stop(self->p);
+	free(self->p);
+}
+
+/* A busy machine needs longer until each worker has done something. */
+static bool all_have_worked(const struct peer *p, bool wake)
+{
+	size_t i;
+
+	for (i = 0; i < p->reply.nr_reports; i++)
+		if (!report(p, i)->units || (wake && !wakes(p, i)))
+			return false;
+	return true;
+}
+
+TEST_F(kind, works)
+{
+	const struct wire_spawn spawn = {
+		.name = "workers", .count = variant->count,
+		.phases[0] = { .work = variant->work, .arg = variant->arg },
+	};
+	const struct wire_report *r;
+	struct peer *p = self->p;
+	u64 least = ~0ULL, most = 0, ns = RUN_NS;
+	size_t i;
+
+	do {
+		if (!is_allowed(_metadata, p, run(p, &spawn, ns)))
+			return;
+		ns *= 4;
+	} while (!all_have_worked(p, variant->wakes) && ns < 50 * RUN_NS);
+	ASSERT_EQ(variant->count, p->reply.nr_reports);
+	for (i = 0; i < variant->count; i++) {
+		r = report(p, i);
+		EXPECT_EQ(0, r->flags) TH_LOG("worker %zu", i);
+		EXPECT_LT(0, r->units);
+		EXPECT_LT(0, r->cpu_ns);
+		EXPECT_LT(0, r->timeslices);
+		EXPECT_LE(RUN_NS, r->wall_ns);
+		EXPECT_LE(r->gap.raw_ns, r->wall_ns);
+		EXPECT_LE(r->gap.sched_ns, r->gap.raw_ns);
+		EXPECT_EQ(variant->wakes, variant->wakes && wakes(p, i)) TH_LOG("worker %zu", i);
+		/* Only who blocks can be woken up, and a few times it need not. */
+		if (variant->wakes) {
+			EXPECT_LT(0, r->nvcsw);
+			EXPECT_LE(wakes(p, i), r->units + r->nvcsw + 1);
+		}
+		least = min(least, r->units);
+		most = max(most, r->units);
+	}
+	EXPECT_LE(variant->equal ? most : 0, least + 2);
+}
+
+FIXTURE(work) {
+	struct peer *p;
+};
+
+FIXTURE_SETUP(work)
+{
+	self->p = open_agent(_metadata);
+}
+
+FIXTURE_TEARDOWN(work)
+{
+	agent_stop(self->p);
+	free(self->p);
+}
+
+/* Several teams in one group do not wait for each other, or one would be starved. */
+TEST_F(work, teams)
+{
+	const struct wire_spawn spawn = {
+		.name = "teams", .count = 6,
+		.phases[0] = { .work = WIRE_WORK_CHAIN, .team = 3 },
+	};
+	struct peer *p = self->p;
+	u64 before[6];
+	size_t i;
+
+	ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
+	/* One of the second team is stopped before the start: that team has no ring. */
+	usleep(100000);
+	kill(p->reply.pids[3], SIGSTOP);
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, RUN_NS, SEC));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, SEC, 200 * MSEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(6, p->reply.nr_reports);
+	for (i = 0; i < 6; i++)
+		before[i] = report(p, i)->units;
+	EXPECT_LT(2, before[0]);
+	EXPECT_LE(before[0], before[2] + 1);
+	EXPECT_EQ(0, before[3]);
+	EXPECT_EQ(0, before[4]);
+	EXPECT_EQ(0, before[5]);
+}
+
+TEST_F(work, spin_does_not_sleep_and_bursty_does)
+{
+	const struct wire_spawn spin = { .name = "spin", .count = 1 };
+	const struct wire_spawn bursty = {
+		.name = "bursty", .count = 1, .phases[0].work = WIRE_WORK_BURSTY,
+	};
+	struct peer *p = self->p;
+
+	ASSERT_EQ(0, CALL(control_spawn, &spin));
+	ASSERT_EQ(0, run(p, &bursty, 200 * MSEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(2, p->reply.nr_reports);
+	EXPECT_EQ(0, wakes(p, 0));
+	EXPECT_EQ(0, report(p, 0)->max_raw_wake_ns);
+	/* Of half of the time, or less where it had to wait */
+	EXPECT_GT(180 * MSEC, report(p, 1)->cpu_ns);
+	EXPECT_LE(report(p, 1)->units, 200 / 10 + 1);
+}
+
+/* The period is kept: no wake-up comes before its time. */
+TEST_F(work, timer_has_a_period)
+{
+	const struct wire_spawn spawn = {
+		.name = "timer", .count = 1,
+		.phases[0] = { .work = WIRE_WORK_TIMER, .sleep_ns = 5 * MSEC },
+	};
+	struct peer *p = self->p;
+
+	ASSERT_EQ(0, run(p, &spawn, 200 * MSEC)) TH_LOG("%s", p->err.text);
+	EXPECT_LE(1, report(p, 0)->units);
+	EXPECT_GE(41, report(p, 0)->units);
+	EXPECT_LE(report(p, 0)->units - 1, wakes(p, 0));
+	EXPECT_GE(report(p, 0)->units, wakes(p, 0));
+}
+
+/* A lock that is always wanted makes others wait for it. */
+TEST_F(work, mutex_is_contended)
+{
+	struct wire_spawn spawn = {
+		.name = "mutex", .count = 4,
+		.phases[0] = { .work = WIRE_WORK_MUTEX, .run_ns = 2 * MSEC },
+	};
+	struct peer *p = self->p;
+	u64 all = 0;
+	size_t i;
+
+	ASSERT_EQ(0, run(p, &spawn, 200 * MSEC)) TH_LOG("%s", p->err.text);
+	for (i = 0; i < 4; i++)
+		all += wakes(p, i);
+	EXPECT_LT(0, all);
+	/* Teams of two do not share the lock with each other, but all get it. */
+	spawn.phases[0].team = 2;
+	ASSERT_EQ(0, run(p, &spawn, RUN_NS));
+	for (i = 0; i < 4; i++)
+		EXPECT_LT(0, report(p, i)->units);
+}
+
+static int nice_of(pid_t pid)
+{
+	return getpriority(PRIO_PROCESS, pid);
+}
+
+static int first_allowed(pid_t pid)
+{
+	cpu_set_t set;
+	int cpu = 0;
+
+	if (sched_getaffinity(pid, sizeof(set), &set) || !CPU_COUNT(&set))
+		return 0;
+	while (!CPU_ISSET(cpu, &set))
+		cpu++;
+	return cpu;
+}
+
+/* How many different values does a running worker have of something? */
+static int values_of(pid_t pid, int (*value)(pid_t))
+{
+	bool seen[64] = { };
+	int i, now, n = 0;
+
+	for (i = 0; i < 2000 && n < 5; i++) {
+		now = value(pid) + 20;
+		if (now >= 0 && now < 64 && !seen[now]) {
+			seen[now] = true;
+			n++;
+		}
+		usleep(200);
+	}
+	return n;
+}
+
+TEST_F(work, churn_is_seen_from_outside)
+{
+	static const struct {
+		u32 type;
+		int (*value)(pid_t pid);
+	} kinds[] = {
+		{ WIRE_WORK_NICE, nice_of },
+		{ WIRE_WORK_POLICY, sched_getscheduler },
+		{ WIRE_WORK_AFFINITY, first_allowed },
+	};
+	struct wire_spawn spawn = { .name = "churn", .count = 1, .phases[0].run_ns = MSEC };
+	struct peer *p = self->p;
+	int want, got;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		want = kinds[i].value == first_allowed ?
+		       min_t(long, 2, sysconf(_SC_NPROCESSORS_ONLN)) : 3;
+		spawn.phases[0].work = kinds[i].type;
+		if (!is_allowed(_metadata, p, CALL(control_spawn, &spawn)))
+			return;
+		got = p->reply.pids[0];
+		if (!is_allowed(_metadata, p, CALL(control_start, NULL, 0, WIRE_FOREVER,
+						   GRACE_NS)))
+			return;
+		got = values_of(got, kinds[i].value);
+		EXPECT_LE(want, got) TH_LOG("%s", wire_work_name(kinds[i].type));
+		ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, GRACE_NS));
+	}
+}
+
+TEST_F(work, inversion_has_three_priorities)
+{
+	struct wire_spawn spawn = {
+		.name = "three", .count = 3, .phases[0].work = WIRE_WORK_INVERSION,
+	};
+	struct sched_param param;
+	struct peer *p = self->p;
+	int i, pids[3];
+
+	ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
+	memcpy(pids, p->reply.pids, sizeof(pids));
+	if (!is_allowed(_metadata, p, CALL(control_start, NULL, 0, WIRE_FOREVER, GRACE_NS)))
+		return;
+	EXPECT_EQ(15, nice_of(pids[0]));
+	EXPECT_EQ(0, nice_of(pids[1]));
+	EXPECT_EQ(-15, nice_of(pids[2]));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, GRACE_NS));
+
+	spawn.attr.policy = SCHED_RR;
+	spawn.attr.priority = 10;
+	ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
+	memcpy(pids, p->reply.pids, sizeof(pids));
+	if (!is_allowed(_metadata, p, CALL(control_start, NULL, 0, WIRE_FOREVER, GRACE_NS)))
+		return;
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(SCHED_RR, sched_getscheduler(pids[i]));
+		EXPECT_EQ(0, sched_getparam(pids[i], &param));
+		EXPECT_EQ(10 + i, param.sched_priority);
+	}
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 100 * MSEC, GRACE_NS));
+	for (i = 0; i < 3; i++)
+		EXPECT_LT(0, report(p, i)->units);
+}
+
+/* Two files take the place of the cgroups: each worker writes to both in turn. */
+TEST_F(work, cgroup_storm)
+{
+	struct peer *p = self->p;
+	char path[256], a[128], b[128];
+	const char *const globs[] = { a, b };
+	struct wire_spawn spawn = {
+		.name = "storm", .count = 1,
+		.phases[0] = { .work = WIRE_WORK_CGROUP, .arg = path },
+	};
+	const struct control_file *file;
+
+	snprintf(path, sizeof(path), "%s/a  %s/b", p->dir, p->dir);
+	ASSERT_EQ(0, CALL(control_spawn, &spawn));
+	EXPECT_EQ(-ENOENT, CALL(control_start, NULL, 0, RUN_NS, GRACE_NS));
+	expect_in(_metadata, "/a/cgroup.procs", p->err.text);
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, SEC));
+
+	snprintf(a, sizeof(a), "%s/a", p->dir);
+	snprintf(b, sizeof(b), "%s/b", p->dir);
+	ASSERT_EQ(0, mkdir(a, 0755));
+	ASSERT_EQ(0, mkdir(b, 0755));
+	write_file(p, "a/cgroup.procs", "");
+	write_file(p, "b/cgroup.procs", "");
+	ASSERT_EQ(0, run(p, &spawn, RUN_NS)) TH_LOG("%s", p->err.text);
+	EXPECT_EQ(0, report(p, 0)->flags);
+	EXPECT_LT(2, report(p, 0)->units);
+	snprintf(a, sizeof(a), "%s/a/cgroup.procs", p->dir);
+	snprintf(b, sizeof(b), "%s/b/cgroup.procs", p->dir);
+	ASSERT_EQ(0, CALL(control_read, globs, 2));
+	file = control_file(&p->reply, a);
+	ASSERT_NE(NULL, file);
+	EXPECT_LT(0, strspn(file->data, "0"));
+	file = control_file(&p->reply, b);
+	ASSERT_NE(NULL, file);
+	EXPECT_LT(0, strspn(file->data, "0"));
+
+	spawn.phases[0].arg = " ";
+	ASSERT_EQ(0, CALL(control_spawn, &spawn));
+	EXPECT_EQ(-EINVAL, CALL(control_start, NULL, 0, RUN_NS, GRACE_NS));
+}
+
+/* What does not exist is said by the start, and by its name. */
+TEST_F(work, what_is_missing)
+{
+	static const struct {
+		struct wire_phase phase;
+		int ret;
+		const char *said;
+	} cases[] = {
+		{ { .work = WIRE_WORK_DISK, .arg = "/dev/nosuch" }, -ENODEV,
+		  "no such device: /dev/nosuch" },
+		{ { .work = WIRE_WORK_NET, .arg = "nosuch0" }, -ENODEV, "interface nosuch0" },
+		{ { .work = WIRE_WORK_CUSTOM, .arg = "nosuch" }, -ENOENT,
+		  "no custom work \"nosuch\"" },
+		{ { .work = WIRE_WORK_IO_SYNC, .arg = "/nosuch" }, -ENOENT, "/nosuch" },
+		{ { .work = WIRE_WORK_CACHE, .bytes = 1ULL << 60 }, -EINVAL, "cache lines" },
+		{ { .work = WIRE_WORK_NUMA, .bytes = 1ULL << 60 }, -ENOMEM, "bytes of memory" },
+	};
+	struct wire_spawn spawn = { .name = "missing", .count = 2 };
+	struct peer *p = self->p;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		spawn.phases[0] = cases[i].phase;
+		ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
+		EXPECT_EQ(cases[i].ret, CALL(control_start, NULL, 0, RUN_NS, GRACE_NS))
+			TH_LOG("case %zu: %s", i, p->err.text);
+		expect_in(_metadata, cases[i].said, p->err.text);
+		ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, SEC));
+	}
+}
+
+/* Workers go from one phase to the next, and back. */
+TEST_F(work, phases)
+{
+	struct wire_spawn spawn = {
+		.name = "phases", .count = 2, .nr_phases = 2,
+		.phases = {
+			{ .work = WIRE_WORK_SPIN, .phase_ns = 20 * MSEC },
+			{ .work = WIRE_WORK_TIMER, .phase_ns = 10 * MSEC },
+		},
+	};
+	struct peer *p = self->p;
+	int i;
+
+	ASSERT_EQ(0, run(p, &spawn, 300 * MSEC)) TH_LOG("%s", p->err.text);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, report(p, i)->flags);
+		/* Of timers alone there would be 300, and without them none. */
+		EXPECT_LE(1, wakes(p, i));
+		EXPECT_GE(150, wakes(p, i));
+		EXPECT_LT(0, report(p, i)->unit_ns);
+		EXPECT_LT(wakes(p, i), report(p, i)->units);
+	}
+}
+
+/* Memory is where the policy says, and is said to be there. */
+TEST_F(work, memory_policy)
+{
+	struct wire_spawn spawn = {
+		.name = "numa", .count = 1, .mem_mode = MPOL_BIND, .mem_nodes = 1,
+		.phases[0].work = WIRE_WORK_NUMA,
+	};
+	struct peer *p = self->p;
+	u64 all = 0;
+	u32 i;
+
+	if (access("/sys/devices/system/node", F_OK))
+		SKIP(return, "this kernel is without CONFIG_NUMA");
+	ASSERT_EQ(0, run(p, &spawn, RUN_NS)) TH_LOG("%s", p->err.text);
+	for (i = 0; i < WIRE_MAX_NODES; i++)
+		all += report(p, 0)->pages[i];
+	EXPECT_LT(100, report(p, 0)->pages[0]);
+	EXPECT_EQ(all, report(p, 0)->pages[0]);
+
+	spawn.mem_nodes = 1ULL << 63;
+	ASSERT_EQ(0, CALL(control_spawn, &spawn));
+	EXPECT_EQ(-EINVAL, CALL(control_start, NULL, 0, RUN_NS, GRACE_NS));
+	expect_in(_metadata, "memory policy", p->err.text);
+}
+
+TEST_F(work, deadline_policy)
+{
+	struct wire_spawn spawn = {
+		.name = "deadline", .count = 1, .phases[0].work = WIRE_WORK_TIMER,
+		.attr = {
+			.policy = 6, .runtime_ns = 2 * MSEC, .deadline_ns = 10 * MSEC,
+			.period_ns = 20 * MSEC,
+		},
+	};
+	struct peer *p = self->p;
+	pid_t pid;
+	int ret;
+
+	ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
+	pid = p->reply.pids[0];
+	ret = CALL(control_start, NULL, 0, WIRE_FOREVER, GRACE_NS);
+	if (ret == -EBUSY)
+		SKIP(return, "no bandwidth is left for deadline tasks here");
+	if (!is_allowed(_metadata, p, ret))
+		return;
+	EXPECT_EQ(6, sched_getscheduler(pid));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 100 * MSEC, GRACE_NS));
+	EXPECT_EQ(0, report(p, 0)->flags);
+	EXPECT_LT(0, report(p, 0)->units);
+}
+
+/* A hog of higher priority on the only CPU: that is what wake-ups have to show. */
+TEST_F(work, late_wake_ups_are_seen)
+{
+	char first[16], last[16];
+	const char *const cpus[] = { first };
+	const struct wire_spawn hog = {
+		.name = "hog", .count = 1, .nr_cpus = 1, .cpus = cpus,
+		.phases[0] = {
+			.work = WIRE_WORK_RT_HOG, .run_ns = 30 * MSEC, .sleep_ns = 5 * MSEC,
+		},
+	};
+	const struct wire_spawn timer = {
+		.name = "timer", .count = 1, .nr_cpus = 1, .cpus = cpus,
+		.phases[0].work = WIRE_WORK_TIMER,
+	};
+	const struct wire_report *r;
+	struct peer *p = self->p;
+
+	two_cpus(first, last);
+	ASSERT_EQ(0, CALL(control_spawn, &timer));
+	if (!is_allowed(_metadata, p, run(p, &hog, 400 * MSEC)))
+		return;
+	ASSERT_EQ(2, p->reply.nr_reports);
+	r = report(p, 0);
+	EXPECT_STREQ("timer", r->group);
+	EXPECT_LE(15 * MSEC, r->max_raw_wake_ns);
+	EXPECT_LE(10 * MSEC, hist_percentile(&r->wake, 10000));
+	EXPECT_LE(hist_percentile(&r->wake, 10000) * 15 / 16, r->max_raw_wake_ns);
+	EXPECT_LE(10 * MSEC, r->gap.sched_ns);
+	EXPECT_EQ((u32)atoi(first), r->gap.cpu_after);
+}
+
+/* A worker that is stopped is not runnable: its wake-up is late, but nobody's fault. */
+TEST_F(work, stopped_worker_is_not_a_late_wake_up)
+{
+	const struct wire_spawn spawn = {
+		.name = "timer", .count = 1, .phases[0].work = WIRE_WORK_TIMER,
+	};
+	const struct wire_report *r;
+	struct peer *p = self->p;
+	pid_t pid;
+
+	ASSERT_EQ(0, CALL(control_spawn, &spawn));
+	pid = p->reply.pids[0];
+	setpriority(PRIO_PROCESS, pid, -20);
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, 500 * MSEC, GRACE_NS));
+	usleep(100000);
+	kill(pid, SIGSTOP);
+	usleep(200000);
+	kill(pid, SIGCONT);
+	ASSERT_EQ(0, finish(p)) TH_LOG("%s", p->err.text);
+	r = report(p, 0);
+	EXPECT_LE(190 * MSEC, r->max_raw_wake_ns);
+	EXPECT_LE(r->gap.sched_ns, r->run_delay_ns);
+	EXPECT_GT(150 * MSEC, hist_percentile(&r->wake, 10000));
+}
+
+/* How far are they from each other, if there is one node, and an index3? */
+static int distance_of(const char *cpu, const char *other)
+{
+	struct cpu_set set = { };
+	char path[96], list[512];
+	FILE *f;
+	int n;
+
+	if (!access("/sys/devices/system/node/node1", F_OK))
+		return -1;
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%s/cache/index3/shared_cpu_list",
+		 cpu);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	n = fscanf(f, "%511s", list);
+	fclose(f);
+	if (n != 1 || cpu_set_parse(&set, list))
+		return -1;
+	return cpu_set_has(&set, atoi(other)) ? WIRE_SAME_LLC : WIRE_CROSS_LLC;
+}
+
+/* CPUs that it was moved between, and how far that is */
+TEST_F(work, migrations)
+{
+	char first[16], last[16];
+	const char *const cpus[] = { first }, *const other[] = { last };
+	const struct wire_spawn spawn = { .name = "moved", .count = 1, .nr_cpus = 1, .cpus = cpus };
+	const struct wire_report *r;
+	struct peer *p = self->p;
+	int i, distance;
+	u64 moves;
+
+	two_cpus(first, last);
+	if (!strcmp(first, last))
+		SKIP(return, "it takes two CPUs to be moved between");
+	ASSERT_EQ(0, start(p, &spawn, WIRE_FOREVER)) TH_LOG("%s", p->err.text);
+	for (i = 0; i < 5; i++) {
+		usleep(50000);
+		ASSERT_EQ(0, control_affinity(&p->c, "moved", i % 2 ? cpus : other, 1, &p->err));
+	}
+	usleep(50000);
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, GRACE_NS));
+	r = report(p, 0);
+	moves = r->migrations[WIRE_SAME_LLC] + r->migrations[WIRE_CROSS_LLC] +
+		r->migrations[WIRE_CROSS_NODE];
+	EXPECT_LE(1, moves);
+	EXPECT_GE(5, moves);
+	distance = distance_of(first, last);
+	if (distance >= 0)
+		EXPECT_EQ(moves, r->migrations[distance]);
+	EXPECT_EQ((1ULL << atoi(first) | 1ULL << atoi(last)), r->cpus[0]);
+}
+
+/* CPU time of a unit of work, in ps, when one CPU is to itself for a moment */
+static u64 unit_ps(struct peer *p, u32 flags, const char *cpu)
+{
+	const struct wire_spawn spawn = {
+		.name = "spin", .count = 1, .flags = flags, .nr_cpus = 1, .cpus = &cpu,
+	};
+
+	if (run(p, &spawn, 150 * MSEC) || !report(p, 0)->units)
+		return ~0ULL;
+	return report(p, 0)->cpu_ns * 1000 / report(p, 0)->units;
+}
+
+#define COST_ROUNDS	12
+
+static int compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * What measuring costs: the same work with it and without it, in turn, so that
+ * what else the machine does is shared alike. The median of the quicker half counts;
+ * what is left of the difference is noise of 1 % and more on a busy machine, so
+ * that the limit here is wider. The time spent in reading files is known exactly.
+ */
+TEST_F(work, measuring_is_cheap)
+{
+	u64 bare[COST_ROUNDS], full[COST_ROUNDS], slow[COST_ROUNDS];
+	char first[16], last[16];
+	struct peer *p = self->p;
+	double percent, reading;
+	int i;
+
+	two_cpus(first, last);
+	for (i = 0; i < COST_ROUNDS; i++) {
+		bare[i] = unit_ps(p, WIRE_SPAWN_BARE, last);
+		full[i] = unit_ps(p, 0, last);
+		ASSERT_NE(~0ULL, full[i]);
+		slow[i] = report(p, 0)->measure_ns * 10000 / report(p, 0)->cpu_ns;
+	}
+	qsort(bare, COST_ROUNDS, sizeof(*bare), compare);
+	qsort(full, COST_ROUNDS, sizeof(*full), compare);
+	qsort(slow, COST_ROUNDS, sizeof(*slow), compare);
+	percent = ((double)full[COST_ROUNDS / 4] / bare[COST_ROUNDS / 4] - 1) * 100;
+	reading = slow[COST_ROUNDS / 2] / 100.0;
+	TH_LOG("a unit takes %.3f us, %.3f us if measured: %.2f %% more; %.2f %% for reading files",
+	       bare[COST_ROUNDS / 4] / 1e6, full[COST_ROUNDS / 4] / 1e6, percent, reading);
+	EXPECT_GT(5, percent);
+	EXPECT_GT(5, reading);
+}
+
+TEST_HARNESS_MAIN
