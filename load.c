@@ -234,6 +234,20 @@ unsigned int load_local_pages(const struct load_stats *stats, u64 nodes)
 	return all ? local * 100 / all : 100;
 }
 
+bool load_value(const char *text, const char *key, u64 *value)
+{
+	size_t len = strlen(key);
+	char *end;
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		if (strncmp(text, key, len) || text[len] != ' ')
+			continue;
+		*value = strtoull(text + len + 1, &end, 10);
+		return end > text + len + 1 && (!*end || *end == '\n');
+	}
+	return false;
+}
+
 static void print_wakes(const struct load_stats *st)
 {
 	u64 total = hist_total(&st->wake);

@@ -8,6 +8,7 @@
 #define KTSTR_LOAD_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "control.h"
@@ -188,6 +189,16 @@ u64 load_nodes(const struct cpu_set *cpus, const struct topology *topo);
  * Return: percent of the pages; 100 if there are none at all.
  */
 unsigned int load_local_pages(const struct load_stats *stats, u64 nodes);
+
+/**
+ * load_value() - a number of a flat keyed file, "KEY VALUE" in each line
+ * @text: such as a cgroup's cpu.stat, or sched_ext's events
+ * @key: which
+ * @value: filled in
+ *
+ * Return: whether it is there.
+ */
+bool load_value(const char *text, const char *key, u64 *value);
 
 /**
  * load_print() - a diagnostic line about one cgroup

@@ -313,6 +313,24 @@ TEST(spread)
 	}
 }
 
+TEST(values_of_keyed_files)
+{
+	static const char text[] = "usage_usec 123\nuser_usec 45\nSCX_EV_X -\nlast 7";
+	u64 value = 99;
+
+	EXPECT_TRUE(load_value(text, "usage_usec", &value));
+	EXPECT_EQ(123, value);
+	EXPECT_TRUE(load_value(text, "last", &value));
+	EXPECT_EQ(7, value);
+	EXPECT_FALSE(load_value(text, "usec", &value));
+	EXPECT_FALSE(load_value(text, "usage", &value));
+	EXPECT_FALSE(load_value(text, "SCX_EV_X", &value));
+	EXPECT_FALSE(load_value("", "x", &value));
+	EXPECT_FALSE(load_value("x", "x", &value));
+	EXPECT_TRUE(load_value("x 18446744073709551615", "x", &value));
+	EXPECT_EQ(~0ULL, value);
+}
+
 TEST(duration)
 {
 	static const char * const bad[] = { "0", "x", "7s", "-1", "3601", "99999999999999999999" };
