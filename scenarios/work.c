@@ -3,8 +3,8 @@
  * Do all types of work do their work in a guest, and come back with sane reports?
  * One guest for all of them; what they are for is in the other suites.
  */
-#include <errno.h>
 #include <linux/mempolicy.h>
+#include <linux/sizes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +12,8 @@
 #include "clock.h"
 #include "ktstr_test.h"
 #include "load.h"
+#include "virtio_blk.h"
+#include "virtio_net.h"
 
 #define RUN_NS		(300 * NSEC_PER_MSEC)
 #define MAX_RUN_NS	(5 * NSEC_PER_SEC)
@@ -42,9 +44,16 @@ KTSTR_ENV_VARIANT(work)
 
 FIXTURE_SETUP(work)
 {
+	static u8 content[SZ_1M];
+	const struct disk_config disk = {
+		.memory = content, .size = sizeof(content), .latency_ns = NSEC_PER_MSEC,
+	};
+	const struct net_config net = { .peer = NET_PEER_ECHO };
 	const struct session_config cfg = {
 		.topology = variant->topology,
 		.scheduler = variant->scheduler,
+		.disk = &disk,
+		.net = &net,
 	};
 
 	ktstr_session_start(_metadata, &self->s, &cfg);
@@ -128,13 +137,6 @@ static void try_type(struct __test_metadata *_metadata, struct session *s, u32 t
 		control_reply_free(&reply);
 		run_ns *= 4;
 		ret = run(s, &spawn, run_ns, &reply, &err);
-	}
-	if (ret == -ENODEV) {
-		ksft_print_msg("%s: %s\n", group.name, err.text);
-		control_reply_free(&reply);
-		ktstr_assert_ok(_metadata, s, control_stop(&s->control, NULL, 0, 0, GRACE_NS,
-							   &reply, &err), &err);
-		return;
 	}
 	ktstr_assert_ok(_metadata, s, ret, &err);
 	st = load_stats(&group, reply.reports, reply.nr_reports);
