@@ -27,7 +27,7 @@ static void next_frame(struct peer *peer)
 {
 	static const u8 types[] = {
 		WIRE_DONE, WIRE_FILE, WIRE_OUTPUT, WIRE_EXIT, WIRE_SCHED, WIRE_PIDS,
-		WIRE_REPORT, WIRE_REASON, WIRE_HELLO, WIRE_SCHED_EXIT, WIRE_READ, 0xff,
+		WIRE_REPORT, WIRE_REASON, WIRE_HELLO, WIRE_SCHED_EXIT, WIRE_STARTED, 0xff,
 	};
 	struct fuzz_input *in = &peer->in;
 	u8 how = fuzz_number(in, 1), fields = fuzz_number(in, 1);
@@ -81,8 +81,9 @@ static int request(struct control *c, u8 what, struct control_reply *reply, stru
 {
 	static const char * const list[] = { "a", "b/*" };
 	static const char * const argv[] = { "a", NULL };
+	static const struct wire_spawn spawn = { .name = "w", .count = 2 };
 
-	switch (what % 10) {
+	switch (what % 11) {
 	case 0:
 		return control_read(c, list, ARRAY_SIZE(list), reply, err);
 	case 1:
@@ -94,13 +95,15 @@ static int request(struct control *c, u8 what, struct control_reply *reply, stru
 	case 4:
 		return control_sched_stop(c, 1, reply, err);
 	case 5:
-		return control_spawn(c, "w", "g", 2, WIRE_WORK_SPIN, reply, err);
+		return control_spawn(c, &spawn, reply, err);
 	case 6:
-		return control_go(c, 1, 1, reply, err);
+		return control_start(c, list, 1, 1, 1, reply, err);
 	case 7:
 		return control_kmsg(c, reply, err);
 	case 8:
 		return control_write(c, "p", "t", err);
+	case 9:
+		return control_stop(c, list, 1, 1, 1, reply, err);
 	default:
 		return control_wait_hello(c, 1, err);
 	}

@@ -13,7 +13,9 @@ static void read_fields(const struct wire_frame *frame)
 		struct wire_file file;
 		struct wire_sched sched;
 		struct wire_report report;
+		struct wire_spawn spawn;
 	} u;
+	static const char *cpus[WIRE_MAX_WORKERS];
 	struct wire_reader r;
 	const u8 *end = frame->payload + frame->len;
 	u32 len;
@@ -34,6 +36,11 @@ static void read_fields(const struct wire_frame *frame)
 		break;
 	case WIRE_REPORT:
 		wire_get_report(&r, &u.report);
+		break;
+	case WIRE_SPAWN:
+		wire_get_spawn(&r, &u.spawn, cpus);
+		fuzz_assert(r.bad || (u.spawn.nr_cpus <= WIRE_MAX_WORKERS &&
+				      u.spawn.nr_phases <= WIRE_MAX_PHASES));
 		break;
 	default:
 		while (r.left && !r.bad) {
