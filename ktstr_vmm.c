@@ -4,6 +4,7 @@
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -596,8 +597,25 @@ int ktstr_vm_load(struct ktstr_vm *vm, struct errmsg *err)
 	return ret;
 }
 
+/*
+ * Where vCPUs share a CPU, one that is woken must not push aside the one that
+ * wakes it: that often holds the lock which the woken one then spins for, until
+ * its slice is over. Tasks of SCHED_BATCH wait for their turn (sched(7)).
+ */
+static void share_cpu(struct ktstr_vm *vm, unsigned int cpu)
+{
+	const struct sched_param param = {};
+
+	if (is_overcommitted(vm) && !is_performance(vm) &&
+	    pthread_setschedparam(vm->vcpus[cpu].thread, SCHED_BATCH, &param))
+		warnings_add(&vm->warnings,
+			     "CPU %u is not of SCHED_BATCH: the guest spins longer for its locks",
+			     cpu);
+}
+
 static int place_vcpu(struct ktstr_vm *vm, unsigned int cpu, struct errmsg *err)
 {
+	share_cpu(vm, cpu);
 	if (!vm->cfg.share)
 		return 0;
 	return performance_place_vcpu(vm->cfg.share, cpu, vm->vcpus[cpu].thread, &vm->warnings,

@@ -3,12 +3,14 @@
  * A whole VM's life on /dev/kvm, with guests of a few instructions in place of
  * a kernel. They use integer instructions only, as some KVMs interpret guests.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kernel.h>
 #include <linux/kvm.h>
 #include <linux/sizes.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 #include "kselftest_harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
+#include "parallel.h"
 #include "tiny_guest.h"
 #include "virtio_blk.h"
 #include "virtio_net.h"
@@ -1203,6 +1206,33 @@ TEST_F_TIMEOUT(vmm, five_hundred, 240)
 	EXPECT_EQ(before.pages, held().pages);
 	if (!with_asan())
 		EXPECT_LE(resident_kib(), rss + 512);
+}
+
+static unsigned int threads_of_policy(int policy)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned int nr = 0;
+	struct dirent *ent;
+
+	while (dir && (ent = readdir(dir)))
+		nr += ent->d_name[0] != '.' && sched_getscheduler(atoi(ent->d_name)) == policy;
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+/* vCPUs that share a CPU do not push each other aside; others are left alone. */
+TEST_F(vmm, overcommitted_vcpus_take_turns)
+{
+	set_guest(_metadata, self, guest_spin);
+	start(_metadata, self);
+	EXPECT_EQ(0, threads_of_policy(SCHED_BATCH));
+	destroy(self);
+
+	self->cfg.topo.cores = parallel_cpus() + 1;
+	start(_metadata, self);
+	EXPECT_EQ(parallel_cpus() + 1, threads_of_policy(SCHED_BATCH));
+	destroy(self);
 }
 
 /* With every number of file descriptors until there are enough */
