@@ -393,7 +393,43 @@ static int check_policy(enum sched_policy policy, unsigned int priority, struct 
 
 	if (policy > POLICY_DEADLINE || policy == POLICY_IDLE - 1)
 		return errmsg_set(err, ERRMSG_INPUT, 0, "policy: there is no %u", policy);
-	return check_range("priority", priority, rt, rt ? 99 : 0, err);
+	return check_range("priority", priority, rt, rt ? WIRE_MAX_PRIORITY : 0, err);
+}
+
+unsigned int scenario_phases(const struct scenario_workers *workers)
+{
+	static const struct wire_phase none;
+	unsigned int nr = 0;
+
+	while (nr < WIRE_MAX_PHASES && memcmp(&workers->phases[nr], &none, sizeof(none)))
+		nr++;
+	return nr;
+}
+
+/* Pairs and threes have to come out even; who goes from one work to the next is alone. */
+static int check_phases(const struct scenario_workers *w, unsigned int count, struct errmsg *err)
+{
+	unsigned int i, nr = scenario_phases(w);
+
+	for (i = 0; i < nr; i++) {
+		const struct wire_phase *phase = &w->phases[i];
+		const char *name = wire_work_name(phase->work);
+
+		if (!name)
+			return errmsg_set(err, ERRMSG_INPUT, 0, "phases[%u].work: there is no %u",
+					  i, phase->work);
+		if (!wire_work_team(phase->work, phase->team, count))
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "phases[%u].team: %u workers cannot %s in such teams", i,
+					  count, name);
+		if (nr > 1 && wire_work_team(phase->work, phase->team, count) > 1)
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "phases[%u].work: %s takes a team, which has one phase",
+					  i, name);
+		if (nr > 1 && !phase->phase_ns)
+			return errmsg_set(err, ERRMSG_INPUT, 0, "phases[%u].phase_ns: is 0", i);
+	}
+	return 0;
 }
 
 static int check_workers(const struct scenario *sc, const struct scenario_workers *w,
@@ -408,8 +444,6 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 		return errmsg_set(err, ERRMSG_INPUT, 0, "name: no /");
 	if (w->cgroup && !scenario_cgroup(sc, w->cgroup))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: there is no \"%s\"", w->cgroup);
-	if (w->work >= WIRE_NR_WORK)
-		return errmsg_set(err, ERRMSG_INPUT, 0, "work: there is no %u", w->work);
 	if (w->affinity > AFFINITY_CROSS)
 		return errmsg_set(err, ERRMSG_INPUT, 0, "affinity: there is no %u", w->affinity);
 	ret = check_name(w->name, err) ?:
@@ -426,7 +460,7 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 	if (!scenario_count(sc, w, topo))
 		return errmsg_set(err, ERRMSG_INPUT, 0,
 				  "count: there are no workers; set count or percent_of_cpus");
-	return 0;
+	return check_phases(w, scenario_count(sc, w, topo), err);
 }
 
 /* Which fields a step needs */

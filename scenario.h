@@ -112,11 +112,11 @@ enum sched_policy {
  * @cgroup: whose; NULL for the root cgroup
  * @count: how many; with @percent_of_cpus, at least so many
  * @percent_of_cpus: how many per 100 CPUs of their cgroup, rounded up
- * @work: what they do
- * @params: see the work's description; 0 for the default
+ * @phases: what they do, see enum wire_work: one thing after the other, up to
+ *	the first that is all zero; with none, they compute and never sleep
  * @affinity: see enum affinity
  * @policy: see enum sched_policy
- * @priority: 1 to 99, for POLICY_FIFO and POLICY_RR
+ * @priority: 1 to WIRE_MAX_PRIORITY, for POLICY_FIFO and POLICY_RR
  * @nice: -20 to 19
  * @later: a step spawns them
  * @background: only there to disturb: nothing is demanded of them
@@ -126,8 +126,7 @@ struct scenario_workers {
 	const char *cgroup;
 	unsigned int count;
 	unsigned int percent_of_cpus;
-	enum wire_work work;
-	u32 params[4];
+	struct wire_phase phases[WIRE_MAX_PHASES];
 	enum affinity affinity;
 	enum sched_policy policy;
 	unsigned int priority;
@@ -319,6 +318,14 @@ int scenario_resolve_cpus(const struct cpus *cpus, const struct topology *topo,
  */
 unsigned int scenario_count(const struct scenario *sc, const struct scenario_workers *workers,
 			    const struct topology *topo);
+
+/**
+ * scenario_phases() - how many phases a group's work has
+ * @workers: the group
+ *
+ * Return: 0 if there is nothing but the default.
+ */
+unsigned int scenario_phases(const struct scenario_workers *workers);
 
 /**
  * scenario_affinity() - where one worker may run
