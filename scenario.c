@@ -396,6 +396,21 @@ static int check_policy(enum sched_policy policy, unsigned int priority, struct 
 	return check_range("priority", priority, rt, rt ? WIRE_MAX_PRIORITY : 0, err);
 }
 
+/* cgroup-v2.rst, "No Internal Process Constraint" */
+static int check_leaf(const struct scenario *sc, const struct scenario_workers *w,
+		      struct errmsg *err)
+{
+	const struct scenario_cgroup *cg;
+	size_t len = w->cgroup ? strlen(w->cgroup) : 0;
+
+	for (cg = sc->cgroups; len && cg < sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++)
+		if (!strncmp(cg->name, w->cgroup, len) && cg->name[len] == '/')
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "cgroup: \"%s\" has cgroups in it, and may thus have no tasks",
+					  w->cgroup);
+	return 0;
+}
+
 unsigned int scenario_phases(const struct scenario_workers *workers)
 {
 	static const struct wire_phase none;
@@ -447,6 +462,7 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 	if (w->affinity > AFFINITY_CROSS)
 		return errmsg_set(err, ERRMSG_INPUT, 0, "affinity: there is no %u", w->affinity);
 	ret = check_name(w->name, err) ?:
+	      check_leaf(sc, w, err) ?:
 	      check_policy(w->policy, w->priority, err) ?:
 	      check_range("nice", w->nice, -20, 19, err);
 	if (ret)

@@ -281,7 +281,7 @@ static int share_host(struct session *s, const struct session_config *cfg, struc
 }
 
 /* What the guest's kernel lacks is for whoever configured it: not a failure. */
-static int start_scheduler(struct session *s, struct errmsg *err)
+int session_start_scheduler(struct session *s, struct errmsg *err)
 {
 	const char *argv[WIRE_MAX_ARGS + 1] = {};
 	char command[sizeof(s->scheduler) + 8], *word, *rest = command;
@@ -460,7 +460,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 				 "the guest has %u of its %u CPUs online (see NR_CPUS, HOTPLUG_CPU)",
 				 s->control.hello.nr_cpus, topology_cpus(&s->topo));
 	else if (cfg->scheduler)
-		ret = start_scheduler(s, err);
+		ret = session_start_scheduler(s, err);
 	if (!ret)
 		return 0;
 

@@ -109,6 +109,15 @@ int session_start(struct session *s, const struct session_config *cfg,
 		  struct errmsg *err);
 
 /**
+ * session_start_scheduler() - start the session's scheduler once more
+ * @s: a started session, whose scheduler has left
+ * @err: what failed
+ *
+ * Return: 0 or a negative errno; ERRMSG_HOST as with session_start().
+ */
+int session_start_scheduler(struct session *s, struct errmsg *err);
+
+/**
  * session_end() - end the guest and give everything back
  * @s: a started session
  */

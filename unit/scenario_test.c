@@ -135,11 +135,12 @@ static const struct scenario good = {
 	.min_llcs = 2,
 	.cgroups = {
 		{ "left", .cpus = LLC(0) },
+		{ "left/outer", .cpus = LLC(0) },
 		{ "left/inner", .cpus = RANGE(1, 2), .weight = 200 },
 		{ "right", .cpus = LLC(1), .quota = 150, .later = true },
 	},
 	.workers = {
-		{ "spinners", .cgroup = "left", .percent_of_cpus = 150 },
+		{ "spinners", .cgroup = "left/outer", .percent_of_cpus = 150 },
 		{ "few", .cgroup = "left/inner", .count = 3, .affinity = AFFINITY_ONE },
 		{ "hog", .count = 1, .policy = POLICY_FIFO, .priority = 50, .background = true },
 		{ "late", .cgroup = "right", .percent_of_cpus = 100, .nice = 5, .later = true },
@@ -243,13 +244,14 @@ FIXTURE_VARIANT_ADD(mistake, name) {					\
 	.text = expected,						\
 }
 
-MISTAKE(orphan, sc->cgroups[0].name = "other", "cgroup \"left/inner\": name: there is no \"left\"");
-MISTAKE(twice, sc->cgroups[2].name = "left", "cgroup \"left\": name: there are two");
-MISTAKE(bad_name, sc->cgroups[2].name = "/x", "name: \"/x\" is none");
-MISTAKE(bad_weight, sc->cgroups[1].weight = 10001, "\"left/inner\": weight: 10001 is not");
-MISTAKE(no_cpu_in_common, sc->cgroups[1].cpus = RANGE(5, 6), "has no CPU that its parents have");
+MISTAKE(orphan, sc->cgroups[0].name = "other", "cgroup \"left/outer\": name: there is no \"left\"");
+MISTAKE(twice, sc->cgroups[3].name = "left", "cgroup \"left\": name: there are two");
+MISTAKE(bad_name, sc->cgroups[3].name = "/x", "name: \"/x\" is none");
+MISTAKE(bad_weight, sc->cgroups[2].weight = 10001, "\"left/inner\": weight: 10001 is not");
+MISTAKE(no_cpu_in_common, sc->cgroups[2].cpus = RANGE(5, 6), "has no CPU that its parents have");
 MISTAKE(no_such_cgroup, sc->workers[0].cgroup = "nowhere", "cgroup: there is no \"nowhere\"");
 MISTAKE(no_workers, sc->workers[2].count = 0, "workers \"hog\": count: there are no workers");
+MISTAKE(not_a_leaf, sc->workers[0].cgroup = "left", "\"left\" has cgroups in it, and may thus");
 MISTAKE(no_work, sc->workers[0].phases[0].work = WIRE_NR_WORK, "phases[0].work: there is no");
 MISTAKE(odd_pair, sc->workers[1].phases[0].work = WIRE_WORK_PIPE, "3 workers cannot pipe");
 MISTAKE(no_phase_time, sc->workers[3].phases[1].work = WIRE_WORK_YIELD;
