@@ -147,7 +147,7 @@ FIXTURE_SETUP(freeze)
 	ASSERT_LE(0, self->fd);
 	tiny_guest_init(&self->guest);
 	self->cfg = (struct ktstr_vm_config) {
-		.topo = { 1, 1, 4, 1 },
+		.topo = { .nodes = 1, .llcs = 1, .cores = 4, .threads = 1 },
 		.memory = SZ_16M,
 		.kernel = self->path,
 	};
