@@ -20,6 +20,8 @@
 /* Long enough for everybody to get a share also on an emulated host */
 #define HEALTHY_NS	(2500 * NSEC_PER_MSEC)
 
+/* What the kernel dumps about a scheduler that failed goes through its loader. */
+#define LEAVE_NS	(60 * NSEC_PER_SEC)
 #define GRACE_NS	(NSEC_PER_SEC / 2)
 #define START_NS	(60 * NSEC_PER_SEC)
 #define STOP_NS		(30 * NSEC_PER_SEC)
@@ -297,10 +299,11 @@ static int remove_cgroup(struct session *s, const char *path, struct errmsg *err
 /* It may be the last thing that happened in the run. */
 static int wait_until_left(struct control *c, struct errmsg *err)
 {
+	u64 deadline = clock_ns() + LEAVE_NS;
 	struct control_reply reply;
-	int tries, ret = 0;
+	int ret = 0;
 
-	for (tries = 0; tries < 100 && !ret && !c->sched_exit.valid; tries++) {
+	while (!ret && !c->sched_exit.valid && clock_ns() < deadline) {
 		ret = control_sched_status(c, &reply, err);
 		control_reply_free(&reply);
 		usleep(50 * 1000);

@@ -1231,7 +1231,8 @@ TEST_F(vmm, overcommitted_vcpus_take_turns)
 
 	self->cfg.topo.cores = parallel_cpus() + 1;
 	start(_metadata, self);
-	EXPECT_EQ(parallel_cpus() + 1, threads_of_policy(SCHED_BATCH));
+	/* A helper thread of KVM, made by the first that runs, is like its maker. */
+	EXPECT_LE(parallel_cpus() + 1, threads_of_policy(SCHED_BATCH));
 	destroy(self);
 }
 
