@@ -39,6 +39,10 @@
 #define X1_ECX_PERFCTR_NB	BIT(24)
 #define X1_ECX_PERFCTR_LLC	BIT(28)
 
+/* CPUID.80000008: what long mode had before it could say so (SDM vol. 2A, CPUID) */
+#define X8_PHYS_BITS		GENMASK(7, 0)
+#define X8_DEFAULT		(48 << 8 | 36)
+
 /* Level types of leaves 0xb and 0x1f, in ECX[15:8] */
 #define LEVEL_SMT		1
 #define LEVEL_CORE		2
@@ -409,6 +413,15 @@ static void set_amd(struct leaves *leaves, const struct topology *topo)
 	leaf->ebx = min(topo->threads - 1, 0xffU) << 8;
 }
 
+/* A leaf that is made for its other registers must not say that addresses have no bits. */
+static void set_address_sizes(struct leaves *leaves)
+{
+	struct kvm_cpuid_entry2 *leaf = get_plain(leaves, 0x80000008);
+
+	if (!(leaf->eax & X8_PHYS_BITS))
+		leaf->eax = X8_DEFAULT;
+}
+
 /* Call it last: the highest extended leaf is the highest one there is. */
 static void set_max_leaves(struct leaves *leaves, u32 min_basic)
 {
@@ -449,6 +462,7 @@ int cpuid_prepare(struct kvm_cpuid2 *cpuid, unsigned int max,
 	drop_absent(cpuid);
 	set_identity(&leaves, vendor, vendor != host);
 	set_features(&leaves, cfg);
+	set_address_sizes(&leaves);
 	if (cfg->no_xsave)
 		hide_xsave(&leaves);
 	if (vendor == CPUID_VENDOR_AMD)

@@ -37,9 +37,6 @@
 /* Ids in messages and registers have 32 bits, and 255 is a CPU like any other. */
 #define X2APIC_API	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
-/* What processors had before CPUID 0x80000008 could say it (SDM vol. 2A, CPUID) */
-#define DEFAULT_PHYS_BITS	36
-
 /* IA32_APIC_BASE, IA32_MISC_ENABLE and IA32_MTRR_DEF_TYPE (SDM vol. 4, table 2-2) */
 #define MSR_APIC_BASE			0x1b
 #define APIC_BASE_BSP			BIT_ULL(8)
@@ -277,7 +274,7 @@ static int prepare_cpuid(struct ktstr_vm *vm, struct errmsg *err)
 /* RAM above the guest's physical address width would silently not exist. */
 static int check_phys_bits(const struct ktstr_vm *vm, struct errmsg *err)
 {
-	u32 bits = DEFAULT_PHYS_BITS;
+	u32 bits = 0;	/* cpuid_prepare() has made the leaf */
 	u32 i;
 
 	for (i = 0; i < vm->cpuid->nent; i++)

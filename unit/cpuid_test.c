@@ -770,6 +770,8 @@ TEST(empty_host)
 	cpuid_set_cpu(cpuid, &cfg, 13);
 	EXPECT_TRUE(decode_levels(cpuid, 0x1f, &d));
 	EXPECT_EQ(13, d.apic_id);
+	/* SDM vol. 2A, CPUID.80000008H: without the leaf, 36 and 48 bits */
+	EXPECT_EQ(36 | 48 << 8, leaf(cpuid, 0x80000008, 0)->eax);
 	free(cpuid);
 }
 

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The calls by which a VM is built and torn down: which, with what, in which order;
+ * and hosts that are smaller than this one. They go through functions of this
+ * program, which can answer instead of KVM.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kernel.h>
+#include <linux/kvm.h>
+#include <linux/sizes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "ioapic.h"
+#include "kselftest_harness.h"
+#include "ktstr_vmm.h"
+#include "memory_map.h"
+
+#define MAX_CALLS	1024
+
+/* What stands in a list of calls for close() and munmap() */
+#define CALL_CLOSE	1
+#define CALL_MUNMAP	2
+
+struct call {
+	unsigned long request;
+	u64 arg;		/* the number or address that it takes, or the fd */
+	u64 arg0;		/* of KVM_ENABLE_CAP */
+	u64 len;		/* of munmap() */
+	int ret;
+};
+
+static struct call calls[MAX_CALLS];
+static unsigned int nr_calls;
+
+/* A host that is not this one; 0: as this one */
+static struct {
+	int max_vcpus;
+	int max_vcpu_id;
+	bool no_vcpu_id;
+	bool no_split;
+	int x2apic_api;
+	u32 phys_bits;
+	bool no_phys_bits;
+} host;
+
+static struct call *note(unsigned long request, u64 arg)
+{
+	static struct call lost;
+	struct call *call = nr_calls < MAX_CALLS ? &calls[nr_calls++] : &lost;
+
+	*call = (struct call){ .request = request, .arg = arg };
+	return call;
+}
+
+static int answer(long cap, int real)
+{
+	switch (cap) {
+	case KVM_CAP_MAX_VCPUS:
+		return host.max_vcpus ?: real;
+	case KVM_CAP_MAX_VCPU_ID:
+		return host.no_vcpu_id ? 0 : host.max_vcpu_id ?: real;
+	case KVM_CAP_SPLIT_IRQCHIP:
+		return host.no_split ? 0 : real;
+	case KVM_CAP_X2APIC_API:
+		return host.x2apic_api ?: real;
+	}
+	return real;
+}
+
+static void change_phys_bits(struct kvm_cpuid2 *cpuid)
+{
+	struct kvm_cpuid_entry2 *e = cpuid->entries;
+
+	for (; e < cpuid->entries + cpuid->nent; e++) {
+		if (e->function != 0x80000008)
+			continue;
+		if (host.phys_bits)
+			e->eax = (e->eax & ~0xffU) | host.phys_bits;
+		if (host.no_phys_bits)
+			*e = cpuid->entries[--cpuid->nent];
+		return;
+	}
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	struct call *call;
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	call = note(request, (u64)arg);
+	if (request == KVM_ENABLE_CAP) {
+		call->arg = ((struct kvm_enable_cap *)arg)->cap;
+		call->arg0 = ((struct kvm_enable_cap *)arg)->args[0];
+	} else if (request == KVM_SET_IDENTITY_MAP_ADDR) {
+		call->arg = *(u64 *)arg;
+	} else if (request == KVM_CREATE_PIT2) {
+		call->arg = ((struct kvm_pit_config *)arg)->flags;
+	}
+	call->ret = syscall(SYS_ioctl, fd, request, arg);
+	if (request == KVM_CHECK_EXTENSION)
+		call->ret = answer((long)arg, call->ret);
+	else if (request == KVM_GET_SUPPORTED_CPUID && !call->ret)
+		change_phys_bits(arg);
+	return call->ret;
+}
+
+int close(int fd)
+{
+	note(CALL_CLOSE, fd);
+	return syscall(SYS_close, fd);
+}
+
+int munmap(void *addr, size_t len)
+{
+	note(CALL_MUNMAP, (u64)addr)->len = len;
+	return syscall(SYS_munmap, addr, len);
+}
+
+/* The first call of a kind, from @after on; nr_calls if there is none */
+static unsigned int find(unsigned long request, unsigned int after)
+{
+	while (after < nr_calls && calls[after].request != request)
+		after++;
+	return after;
+}
+
+static unsigned int count(unsigned long request)
+{
+	unsigned int n = 0, i;
+
+	for (i = 0; i < nr_calls; i++)
+		n += calls[i].request == request;
+	return n;
+}
+
+static const struct call *enabled(u32 cap)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_calls; i++)
+		if (calls[i].request == KVM_ENABLE_CAP && calls[i].arg == cap)
+			return &calls[i];
+	return NULL;
+}
+
+FIXTURE(calls) {
+	struct ktstr_vm_config cfg;
+	struct ktstr_vm *vm;
+	struct errmsg err;
+};
+
+FIXTURE_SETUP(calls)
+{
+	memset(self, 0, sizeof(*self));
+	memset(&host, 0, sizeof(host));
+	if (access(HOST_KVM, R_OK | W_OK))
+		SKIP(return, HOST_KVM ": %s", strerror(errno));
+}
+
+FIXTURE_TEARDOWN(calls)
+{
+	ktstr_vm_destroy(self->vm);
+}
+
+static int create(struct _test_data_calls *self, const char *spec, u64 memory)
+{
+	ktstr_vm_destroy(self->vm);
+	self->vm = NULL;
+	if (topology_parse(spec, &self->cfg.topo, &self->err))
+		return -EINVAL;
+	self->cfg.memory = memory;
+	nr_calls = 0;
+	return ktstr_vm_create(&self->vm, &self->cfg, &self->err);
+}
+
+static void create_ok(struct __test_metadata *_metadata, struct _test_data_calls *self,
+		      const char *spec)
+{
+	ASSERT_EQ(0, create(self, spec, 64 * SZ_1M)) {
+		TH_LOG("%s: %s", spec, self->err.text);
+	}
+	ASSERT_GT(MAX_CALLS, nr_calls);
+}
+
+/* What KVM wants to know before there are vCPUs, it is told by then. */
+TEST_F(calls, before_vcpus)
+{
+	unsigned int vcpu, tss, map;
+
+	create_ok(_metadata, self, "1n1l2c1t");
+	vcpu = find(KVM_CREATE_VCPU, 0);
+	tss = find(KVM_SET_TSS_ADDR, 0);
+	map = find(KVM_SET_IDENTITY_MAP_ADDR, 0);
+	EXPECT_GT(vcpu, tss);
+	EXPECT_EQ(0xfffbd000, calls[tss].arg);
+	EXPECT_GT(vcpu, map);
+	/* behind the three pages of the TSS */
+	EXPECT_EQ(0xfffc0000, calls[map].arg);
+	EXPECT_GT(vcpu, find(KVM_CREATE_IRQCHIP, 0));
+	EXPECT_GT(vcpu, find(KVM_CREATE_PIT2, 0));
+	EXPECT_GT(vcpu, find(KVM_ENABLE_CAP, 0));
+	EXPECT_GT(vcpu, find(KVM_SET_USER_MEMORY_REGION, 0));
+	EXPECT_EQ(2, count(KVM_CREATE_VCPU));
+}
+
+/* 254 is the last id for which KVM has all of the irqchip. */
+TEST_F(calls, irqchip)
+{
+	static const struct {
+		const char *spec;
+		enum ktstr_irqchip irqchip;
+		bool split;
+	} guests[] = {
+		{ "1n2l4c2t", KTSTR_IRQCHIP_AUTO, false },
+		{ "1n2l4c2t", KTSTR_IRQCHIP_SPLIT, true },
+		{ "1n1l255c1t", KTSTR_IRQCHIP_AUTO, false },
+		{ "1n15l8c2t", KTSTR_IRQCHIP_AUTO, false },
+		{ "1n1l256c1t", KTSTR_IRQCHIP_AUTO, true },
+		{ "1n14l9c2t", KTSTR_IRQCHIP_AUTO, true },
+	};
+	const struct call *split, *x2apic;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(guests); i++) {
+		self->cfg.irqchip = guests[i].irqchip;
+		create_ok(_metadata, self, guests[i].spec);
+		split = enabled(KVM_CAP_SPLIT_IRQCHIP);
+		x2apic = enabled(KVM_CAP_X2APIC_API);
+		EXPECT_EQ(guests[i].split, !!split) {
+			TH_LOG("%s", guests[i].spec);
+		}
+		EXPECT_EQ(guests[i].split, !!x2apic);
+		EXPECT_EQ(!guests[i].split, count(KVM_CREATE_IRQCHIP));
+		EXPECT_EQ(!guests[i].split, count(KVM_CREATE_PIT2));
+		if (!guests[i].split) {
+			EXPECT_EQ(KVM_PIT_SPEAKER_DUMMY, calls[find(KVM_CREATE_PIT2, 0)].arg);
+			continue;
+		}
+		ASSERT_NE(NULL, split);
+		ASSERT_NE(NULL, x2apic);
+		EXPECT_EQ(24, split->arg0);
+		EXPECT_EQ(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK,
+			  x2apic->arg0);
+	}
+}
+
+/* KVM's ids of vCPUs are their APIC ids; what CPUs it can be is asked once. */
+TEST_F(calls, vcpus)
+{
+	unsigned int cpu, at = 0;
+
+	create_ok(_metadata, self, "1n3l3c1t");
+	for (cpu = 0; cpu < 9; cpu++) {
+		at = find(KVM_CREATE_VCPU, at);
+		ASSERT_GT(nr_calls, at);
+		EXPECT_EQ(topology_apic_id(&self->cfg.topo, cpu), calls[at].arg);
+		at++;
+	}
+	EXPECT_EQ(nr_calls, find(KVM_CREATE_VCPU, at));
+	EXPECT_EQ(10, calls[at - 1].arg);
+	EXPECT_EQ(1, count(KVM_GET_SUPPORTED_CPUID));
+	EXPECT_EQ(9, count(KVM_SET_CPUID2));
+}
+
+static void expect_limit(struct __test_metadata *_metadata, struct _test_data_calls *self,
+			 const char *spec, const char *text)
+{
+	EXPECT_GT(0, create(self, spec, 64 * SZ_1M));
+	EXPECT_EQ(NULL, self->vm);
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+	EXPECT_NE(NULL, strstr(self->err.text, text)) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_EQ(0, count(KVM_CREATE_VM));
+}
+
+/* Reasons to skip, with both numbers, before anything is made */
+TEST_F(calls, smaller_hosts)
+{
+	host.max_vcpus = 8;
+	create_ok(_metadata, self, "1n2l4c1t");
+	expect_limit(_metadata, self, "1n3l3c1t", "1n3l3c1t has 9 CPUs, this host's KVM takes 8");
+
+	/* ids, of which there are 0 to 10 here */
+	memset(&host, 0, sizeof(host));
+	host.max_vcpu_id = 11;
+	create_ok(_metadata, self, "1n3l3c1t");
+	host.max_vcpu_id = 10;
+	expect_limit(_metadata, self, "1n3l3c1t",
+		     "needs vcpu id 10, this host's KVM takes ids below 10");
+	/* without KVM_CAP_MAX_VCPU_ID: as many as vCPUs */
+	host.no_vcpu_id = true;
+	host.max_vcpus = 10;
+	expect_limit(_metadata, self, "1n3l3c1t",
+		     "needs vcpu id 10, this host's KVM takes ids below 10");
+	host.max_vcpus = 11;
+	create_ok(_metadata, self, "1n3l3c1t");
+
+	memset(&host, 0, sizeof(host));
+	host.no_split = true;
+	create_ok(_metadata, self, "1n2l2c1t");
+	expect_limit(_metadata, self, "1n2l2c1t,llcshift=8", "needs KVM_CAP_SPLIT_IRQCHIP");
+	host.no_split = false;
+	host.x2apic_api = KVM_X2APIC_API_USE_32BIT_IDS;
+	expect_limit(_metadata, self, "1n2l2c1t,llcshift=8", "this host's KVM has flags 0x1");
+}
+
+/* RAM up to the last address that the CPU has, and not one page above */
+TEST_F(calls, physical_addresses)
+{
+	const u64 gap = MAP_GAP_END - MAP_GAP_START;
+
+	host.phys_bits = 33;
+	EXPECT_EQ(0, create(self, "1n1l1c1t", (1ULL << 33) - gap)) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_EQ(-ERANGE, create(self, "1n1l1c1t", (1ULL << 33) - gap + SZ_2M));
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+	EXPECT_NE(NULL, strstr(self->err.text, "would end at 0x200200000")) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_NE(NULL, strstr(self->err.text, "addresses have 33 bits"));
+
+	/* A CPU that does not say has 36 bits. */
+	host.no_phys_bits = true;
+	EXPECT_EQ(0, create(self, "1n1l1c1t", (1ULL << 36) - gap)) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_EQ(-ERANGE, create(self, "1n1l1c1t", (1ULL << 36) - gap + SZ_2M));
+	EXPECT_NE(NULL, strstr(self->err.text, "addresses have 36 bits"));
+}
+
+/* vCPUs, VM, memory, /dev/kvm: memory goes when KVM has no more use for it. */
+TEST_F(calls, end_of_a_vm)
+{
+	unsigned int i, vcpu, vm, ram, end = 0;
+	int vcpu_fd, vm_fd;
+
+	create_ok(_metadata, self, "1n1l1c1t");
+	vcpu_fd = calls[find(KVM_CREATE_VCPU, 0)].ret;
+	vm_fd = calls[find(KVM_CREATE_VM, 0)].ret;
+	nr_calls = 0;
+	ktstr_vm_destroy(self->vm);
+	self->vm = NULL;
+	vcpu = nr_calls;
+	vm = nr_calls;
+	ram = nr_calls;
+	for (i = 0; i < nr_calls; i++) {
+		if (calls[i].request == CALL_CLOSE && calls[i].arg == (u64)vcpu_fd)
+			vcpu = i;
+		if (calls[i].request == CALL_CLOSE && calls[i].arg == (u64)vm_fd)
+			vm = i;
+		if (calls[i].request == CALL_MUNMAP && calls[i].len >= 64 * SZ_1M)
+			ram = i;
+		if (calls[i].request == CALL_CLOSE)
+			end = i;
+	}
+	EXPECT_LT(vcpu, vm);
+	EXPECT_LT(vm, ram);
+	EXPECT_LT(ram, end);
+	EXPECT_LT(end, nr_calls);
+}
+
+TEST_HARNESS_MAIN
