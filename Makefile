@@ -134,6 +134,9 @@ comma := ,
 unit_fault_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,ioctl open mmap madvise eventfd \
 		      fstat pread malloc calloc realloc asprintf pthread_create \
 		      sched_getaffinity elf_begin gelf_getehdr elf_getphdrnum gelf_getphdr)
+# The host's memory, which the test has none of to count on.
+unit_performance_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,numa_mem_map \
+			    numa_mem_free_huge_pages)
 
 DYNAMIC_PROGS := $(addprefix $(OUTPUT)/,$(SCENARIOS) $(UNITS) $(BENCHES) \
 		   ktstr_emulated ktstr_locks)

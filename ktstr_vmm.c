@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
+#include <linux/sizes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -444,13 +445,40 @@ static int create_vcpus(struct ktstr_vm *vm, struct errmsg *err)
 	return ret;
 }
 
+/* In performance mode near its CPUs, and in huge pages if the host has enough to give. */
+static void prefer_fast_memory(const struct ktstr_vm *vm, struct numa_mem_config *backing)
+{
+	const struct host_share *share = vm->cfg.share;
+	unsigned int node;
+
+	if (backing->pages == NUMA_MEM_THP &&
+	    numa_mem_free_huge_pages() >= DIV_ROUND_UP(vm->mem.size, (u64)SZ_2M))
+		backing->pages = NUMA_MEM_HUGETLB;
+	if (backing->bind)
+		return;
+	backing->bind = true;
+	for (node = 0; node < vm->cfg.topo.nodes; node++)
+		backing->host_node[node] = placement_host_node(&share->placement, &vm->cfg.topo,
+							       share->ht, node);
+}
+
+/* Once its size is known, which may be after everything else. */
+static int map_memory(struct ktstr_vm *vm, struct errmsg *err)
+{
+	struct numa_mem_config backing = vm->cfg.backing;
+
+	if (is_performance(vm))
+		prefer_fast_memory(vm, &backing);
+	return numa_mem_map(&vm->mem, &backing, err);
+}
+
 int ktstr_vm_allocate(struct ktstr_vm *vm, u64 memory, struct errmsg *err)
 {
 	if (vm->mem.reservation)
 		return errmsg_set(err, ERRMSG_FAILED, EINVAL, "allocating guest memory twice");
 	return numa_mem_layout(&vm->mem, &vm->cfg.topo, memory, err) ?:
 	       check_phys_bits(vm, err) ?:
-	       numa_mem_map(&vm->mem, &vm->cfg.backing, err) ?:
+	       map_memory(vm, err) ?:
 	       numa_mem_register(&vm->mem, vm->vm_fd, err);
 }
 

@@ -44,7 +44,8 @@ enum ktstr_irqchip {
  * @topo: the CPU topology
  * @memory: guest RAM in bytes, dealt to the nodes in equal shares; not used where
  *	@topo gives the nodes' sizes. 0: see ktstr_vm_allocate()
- * @backing: the host memory behind it
+ * @backing: the host memory behind it; what it does not say is chosen for speed in
+ *	performance mode: huge pages if there are enough, the nodes of the vCPUs
  * @kernel: path of a vmlinux or bzImage
  * @cmdline: appended to the kernel command line that the VMM needs; or NULL
  * @initramfs: what the kernel unpacks

@@ -128,12 +128,14 @@ static bool has_nodes(void)
 }
 
 static void bind_region(struct numa_mem *mem, const struct mem_region *region,
-			unsigned int host_node)
+			int host_node)
 {
 	struct bitmask *nodes;
 	int errnum = EINVAL;
 
-	if (host_node <= (unsigned int)numa_max_node()) {
+	if (host_node == NUMA_MEM_ANY_NODE)
+		return;
+	if (host_node <= numa_max_node()) {
 		nodes = numa_allocate_nodemask();
 		numa_bitmask_setbit(nodes, host_node);
 		errnum = mbind(region->hva, region->size, MPOL_BIND, nodes->maskp,
@@ -142,7 +144,7 @@ static void bind_region(struct numa_mem *mem, const struct mem_region *region,
 	}
 	if (errnum)
 		warn(mem,
-		     "memory of the guest's node %u is not bound to the host's node %u (%s): it may lie on any, and be slower to reach than the guest's distances say",
+		     "memory of the guest's node %u is not bound to the host's node %d (%s): it may lie on any, and be slower to reach than the guest's distances say",
 		     region->node, host_node, strerrorname_np(errnum));
 }
 

@@ -62,19 +62,21 @@ enum numa_mem_pages {
 	NUMA_MEM_HUGETLB_ONLY,
 };
 
+#define NUMA_MEM_ANY_NODE	(-1)
+
 /**
  * struct numa_mem_config - the host memory behind a layout
  * @pages: see enum numa_mem_pages; pages from the pool are always populated
  * @populate: get all memory now, and not with the guest's first touch
  * @bind: @host_node counts
  * @host_node: for each node of the guest, the host's node that its memory comes
- *	from; hosts that have one node only are left alone
+ *	from, or NUMA_MEM_ANY_NODE; hosts that have one node only are left alone
  */
 struct numa_mem_config {
 	enum numa_mem_pages pages;
 	bool populate;
 	bool bind;
-	unsigned int host_node[TOPOLOGY_MAX_NODES];
+	int host_node[TOPOLOGY_MAX_NODES];
 };
 
 /**

@@ -110,8 +110,9 @@ int placement_share(struct placement *p, const struct topology *topo,
  * @ht: the host
  * @node: a node of the guest
  *
- * Return: number of the host's node, or -1 if none is better than another: the
- * node has no CPUs, or its CPUs are in several nodes of the host or anywhere.
+ * Return: number of the host's node, or -1 (NUMA_MEM_ANY_NODE) if none is better
+ * than another: the node has no CPUs, or its CPUs are in several nodes of the
+ * host or anywhere.
  */
 int placement_host_node(const struct placement *p, const struct topology *topo,
 			const struct host_topology *ht, unsigned int node);

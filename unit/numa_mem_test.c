@@ -507,7 +507,7 @@ long mbind(void *addr, unsigned long len, int mode, const unsigned long *nodes,
 
 TEST(bound_before_populated)
 {
-	static const unsigned int host_node[] = { 1, 0, 5 };
+	static const int host_node[] = { 1, 0, 5 };
 	struct numa_mem_config cfg = { .bind = true, .populate = true };
 	const struct topology topo = topology(3);
 	struct numa_mem mem;
@@ -575,6 +575,15 @@ TEST(not_bound)
 	numa_mem_unmap(&mem);
 	EXPECT_EQ(0, nr_binds);
 	EXPECT_STREQ("", mem.warning);
+
+	/* anywhere */
+	cfg.host_node[0] = NUMA_MEM_ANY_NODE;
+	cfg.host_node[1] = NUMA_MEM_ANY_NODE;
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	numa_mem_unmap(&mem);
+	EXPECT_EQ(0, nr_binds);
+	EXPECT_STREQ("", mem.warning);
+	cfg.host_node[0] = 0;
 
 	/* nodes that the host does not have; a call that it does not allow */
 	cfg.host_node[1] = 7;

@@ -31,6 +31,7 @@
 #include "ktstr_vmm.h"
 #include "memory_map.h"
 #include "performance.h"
+#include "performance_wrap.h"
 #include "testutil.h"
 
 #define MAX_CALLS	64
@@ -118,6 +119,22 @@ int ioctl(int fd, unsigned long request, ...)
 	else if (!ret && request == KVM_GET_CLOCK)
 		clock->flags |= KVM_CLOCK_TSC_STABLE;
 	return ret;
+}
+
+/* The memory that is asked for; all that tests get is the plain one. */
+static u64 free_huge_pages;
+static struct numa_mem_config asked;
+
+u64 __wrap_numa_mem_free_huge_pages(void)
+{
+	return free_huge_pages;
+}
+
+int __wrap_numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
+			struct errmsg *err)
+{
+	asked = *cfg;
+	return __real_numa_mem_map(mem, NULL, err);
 }
 
 FIXTURE(quirks) {
@@ -562,6 +579,63 @@ TEST_F(mode, shared)
 		TH_LOG("%s", self->err.text);
 	}
 	host_share_release(other);
+}
+
+static void create_with(struct __test_metadata *_metadata, struct _test_data_mode *self,
+			u64 pages)
+{
+	ktstr_vm_destroy(self->vm);
+	self->vm = NULL;
+	free_huge_pages = pages;
+	ASSERT_EQ(0, ktstr_vm_create(&self->vm, &self->cfg, &self->err)) {
+		TH_LOG("%s", self->err.text);
+	}
+}
+
+/* Huge pages if they suffice, of the node whose CPUs the guest has */
+TEST_F(mode, memory)
+{
+	if (take(self, &self->share, 1, true))
+		SKIP(return, "%s", self->err.text);
+	self->cfg.topo = self->topo;
+	self->cfg.share = self->share;
+	self->cfg.memory = SZ_16M;
+	create_with(_metadata, self, 8);
+	EXPECT_EQ(NUMA_MEM_HUGETLB, asked.pages);
+	EXPECT_TRUE(asked.bind);
+	EXPECT_LE(0, asked.host_node[0]);
+	EXPECT_EQ(placement_host_node(&self->share->placement, &self->topo, self->share->ht, 0),
+		  asked.host_node[0]);
+	create_with(_metadata, self, 7);
+	EXPECT_EQ(NUMA_MEM_THP, asked.pages);
+
+	/* Memory that comes later is no other. */
+	self->cfg.memory = 0;
+	create_with(_metadata, self, 8);
+	memset(&asked, 0, sizeof(asked));
+	ASSERT_EQ(0, ktstr_vm_allocate(self->vm, SZ_16M, &self->err));
+	EXPECT_EQ(NUMA_MEM_HUGETLB, asked.pages);
+	EXPECT_TRUE(asked.bind);
+
+	/* What is asked for is asked for. */
+	self->cfg.memory = SZ_16M;
+	self->cfg.backing = (struct numa_mem_config){
+		.pages = NUMA_MEM_SMALL, .bind = true, .host_node = { 3 },
+	};
+	create_with(_metadata, self, 8);
+	EXPECT_EQ(NUMA_MEM_SMALL, asked.pages);
+	EXPECT_EQ(3, asked.host_node[0]);
+
+	/* Shared CPUs: nothing of it */
+	ktstr_vm_destroy(self->vm);
+	self->vm = NULL;
+	host_share_release(self->share);
+	ASSERT_EQ(0, take(self, &self->share, 1, false));
+	self->cfg.share = self->share;
+	memset(&self->cfg.backing, 0, sizeof(self->cfg.backing));
+	create_with(_metadata, self, 8);
+	EXPECT_EQ(NUMA_MEM_THP, asked.pages);
+	EXPECT_FALSE(asked.bind);
 }
 
 /* Without a share: as the host's scheduler likes; polling as in shared mode */
