@@ -196,10 +196,15 @@ needs()
 	cmd:numactl	numactl		shows a guest's nodes from inside
 	cmd:lscpu	util-linux	shows a guest's CPUs from inside
 	END
+	case $action in
+	check*)	printf 'cmd:lstopo-no-graphics\thwloc-nox\tshows a guest'\''s caches from inside\n' ;;
+	esac
 	if [ "$action" = check ]; then
 		cat <<-'END'
 		cmd:iasl	acpica-tools	checks the ACPI tables
 		cmd:shellcheck	shellcheck	checks the scripts
+		cmd:strace	strace	makes system calls fail
+		cmd:cpio	cpio		reads the initramfs archives
 		END
 	fi
 	if [ "$action" = check ] || [ "$action" = fuzz ]; then
