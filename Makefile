@@ -2,7 +2,7 @@
 # In a kernel tree this is a kselftest; see Documentation/dev-tools/kselftest.rst.
 # Anywhere else it is the front door only: "make help" says what there is.
 
-.PHONY: help run check bench fuzz
+.PHONY: help run check check-large bench fuzz
 
 ifeq ($(wildcard ../../lib.mk),)
 .DEFAULT_GOAL := help
@@ -289,11 +289,12 @@ help:
 	@echo "  make run             build a kernel and the suite, and run the suite"
 	@echo "  make run KDIR=DIR    the same in the kernel tree DIR"
 	@echo "  make check           every test that there is, unit tests included"
+	@echo "  make check-large     guests of 4 to 252 CPUs, whose topologies are checked"
 	@echo "  make bench           boot time, set-up time and memory, against peers"
 	@echo "  make fuzz            feed what guests and files decide with anything, for long"
 	@echo
 	@echo "KTSTR_CACHE (~/.cache/ktstr) is where trees and builds are kept. In a kernel tree:"
 	@echo "  make -C tools/testing/selftests TARGETS=sched_ext/ktstr run_tests"
 
-run check bench fuzz:
+run check check-large bench fuzz:
 	@tools/run.sh $@

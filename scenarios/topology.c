@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "cpulist.h"
 #include "ktstr_test.h"
 #include "memory_map.h"
@@ -27,7 +28,11 @@
 /* A file of this test's own, to see that the guest has it beside what it shares */
 #define ASKED		"/etc/ktstr/asked"
 
-#define RUN_TIMEOUT_NS	(60ULL * 1000 * 1000 * 1000)
+#define RUN_TIMEOUT_NS		(60 * NSEC_PER_SEC)
+#define RUN_TIMEOUT_CPU_NS	NSEC_PER_SEC
+
+/* Seconds for a guest of hundreds of CPUs on an emulated host; all it does has limits of its own */
+#define TEST_TIMEOUT	3600
 
 /* Enough that the kernel's own share of a node stays below 5 % */
 #define MEMORY_PER_NODE	((u64)SZ_1G)
@@ -509,6 +514,8 @@ static void expect_nodes(struct __test_metadata *_metadata, struct seen *seen)
 	int got, high;
 
 	ASSERT_NE(NULL, zones);
+	if (zones->truncated)
+		ksft_print_msg("/proc/zoneinfo is too long: its sizes are not checked\n");
 	for (node = 0; node < seen->s.topo.nodes; node++) {
 		expect_node_cpus(_metadata, seen, node);
 		expect_distances(_metadata, seen, node,
@@ -518,7 +525,7 @@ static void expect_nodes(struct __test_metadata *_metadata, struct seen *seen)
 		got = sscanf(text, "Node %u MemTotal: %llu kB", &line_node, &kib);
 		EXPECT_EQ(2, got);
 		expect_near(_metadata, "MemTotal", node, asked_size(&seen->mem, node), kib << 10);
-		for (high = 0; high < 2; high++)
+		for (high = 0; high < 2 && !zones->truncated; high++)
 			expect_near(_metadata, high ? "above 4 GiB" : "below 4 GiB", node,
 				    asked_bytes(&seen->mem, node, high),
 				    present_bytes(zones->data, node, high));
@@ -534,7 +541,8 @@ static void run(struct __test_metadata *_metadata, struct seen *seen,
 	struct errmsg err;
 	int ret;
 
-	ret = control_run(&seen->s.control, argv, RUN_TIMEOUT_NS, reply, &err);
+	ret = control_run(&seen->s.control, argv, RUN_TIMEOUT_NS +
+			  topology_cpus(&seen->s.topo) * RUN_TIMEOUT_CPU_NS, reply, &err);
 	ktstr_assert_ok(_metadata, &seen->s, ret, &err);
 	ASSERT_EQ(0, reply->wait_status) {
 		TH_LOG("%s in the guest: wait status %#x: %s", argv[0], reply->wait_status,
@@ -945,7 +953,7 @@ static void expect_quiet_log(struct __test_metadata *_metadata, struct seen *see
 	control_reply_free(&reply);
 }
 
-TEST_F_TIMEOUT(topology, as_asked, KTSTR_TEST_TIMEOUT)
+TEST_F_TIMEOUT(topology, as_asked, TEST_TIMEOUT)
 {
 	struct seen *seen = &self->seen;
 	const char *clock = control_text(&seen->sys,

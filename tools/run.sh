@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# From a fresh machine to a verdict: "make run", "make check", "make bench" and
-# "make fuzz" end up here. Packages, a kernel tree, this directory in it, the kernel, the
-# suite, the tests; every stage may be interrupted anyhow and be run again.
+# From a fresh machine to a verdict: "make run", "make check", "make check-large",
+# "make bench" and "make fuzz" end up here. Packages, a kernel tree, this directory
+# in it, the kernel, the suite, the tests; every stage may be interrupted anyhow and
+# be run again.
 #
-#	tools/run.sh run|check|bench|fuzz
+#	tools/run.sh run|check|check-large|bench|fuzz
 #
 # KDIR		kernel tree to test; with none given, linux-source-6.12 from Debian
 # O		where KDIR is built, as for the kernel's own make
@@ -564,6 +565,7 @@ finish()
 	case $action in
 	run)	set -- "${ksft[@]}" run_tests ;;
 	check)	set -- "$repo/tools/check.sh" ;;
+	check-large) set -- "$repo/tools/check-large.sh" ;;
 	bench)	set -- "$repo/bench/run.sh" ;;
 	fuzz)	set -- "$repo/tools/fuzz.sh" ;;
 	esac
@@ -587,8 +589,8 @@ finish()
 # --------------------------------------------------------------------------
 
 case $action in
-run | check | bench | fuzz) ;;
-*) die "what is \"$action\"? It is run, check, bench or fuzz." ;;
+run | check | check-large | bench | fuzz) ;;
+*) die "what is \"$action\"? It is run, check, check-large, bench or fuzz." ;;
 esac
 
 debian_source=/usr/src/linux-source-6.12.tar.xz
