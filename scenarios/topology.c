@@ -37,8 +37,9 @@
 /* Many CPUs on a slow host are late for watchdogs, which is nothing wrong with a topology. */
 #define NO_WATCHDOGS	"nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
 
-/* Enough that the kernel's own share of a node stays below 5 % */
+/* Enough that the kernel's own share of a node, and of each CPU, stays below 5 % */
 #define MEMORY_PER_NODE	((u64)SZ_1G)
+#define MEMORY_PER_CPU	((u64)SZ_16M)
 #define MEMORY_PERCENT	5
 
 /* A guest, what its sysfs says, and where its RAM is */
@@ -199,7 +200,7 @@ FIXTURE_SETUP(topology)
 	ASSERT_EQ(0, topology_parse(variant->topology, &topo, &err)) {
 		TH_LOG("%s", err.text);
 	}
-	cfg.memory = topo.nodes * MEMORY_PER_NODE;
+	cfg.memory = topo.nodes * MEMORY_PER_NODE + topology_cpus(&topo) * MEMORY_PER_CPU;
 	ret = numa_mem_layout(&self->seen.mem, &topo, cfg.memory, &err);
 	ASSERT_EQ(0, ret) {
 		TH_LOG("%s", err.text);
