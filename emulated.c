@@ -26,7 +26,7 @@
 #include "own_path.h"
 
 #define QEMU			"qemu-system-x86_64"
-#define START_TIMEOUT_NS	(60 * NSEC_PER_SEC)
+#define START_TIMEOUT_NS	(180 * NSEC_PER_SEC)
 #define EXIT_NO_QEMU		127
 
 /*
