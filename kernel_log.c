@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/kernel.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel_log.h"
+
+#define NSEC_PER_USEC	1000ULL
+#define USEC_PER_SEC	1000000ULL
+
+/*
+ * @first: the line begins with it. Drivers and mitigations warn in prose, too:
+ * "Spectre V2 : WARNING: ...", which is no bug.
+ * @slow: see struct kernel_log_trouble; these come first, as they are BUGs by name
+ */
+static const struct {
+	const char *text;
+	bool first;
+	bool slow;
+} signs[] = {
+	{ "BUG: soft lockup", .slow = true },
+	{ "BUG: workqueue lockup", .slow = true },
+	{ "hard LOCKUP", .slow = true },
+	{ "rcu: INFO: ", .first = true, .slow = true },
+	{ "self-detected stall", .slow = true },
+	{ "detected stalls on CPUs", .slow = true },
+	{ "blocked for more than", .slow = true },
+	{ "BUG:", .first = true },
+	{ .text = "kernel BUG at" },
+	{ "WARNING:", .first = true },
+	{ .text = "Oops:" },
+	{ "general protection fault", .first = true },
+	{ "Call Trace:", .first = true },
+};
+
+/* The text after "[    1.234567] ", which is @line itself where there is none */
+static const char *after_stamp(const char *line, const char *end, u64 *at_ns)
+{
+	const char *close;
+	u64 sec, usec;
+	char *next;
+
+	*at_ns = 0;
+	close = *line == '[' ? memchr(line, ']', end - line) : NULL;
+	if (!close)
+		return line;
+	sec = strtoull(line + 1, &next, 10);
+	if (*next != '.' || next > close)
+		return line;
+	usec = strtoull(next + 1, &next, 10);
+	if (next != close)
+		return line;
+	*at_ns = (sec * USEC_PER_SEC + usec) * NSEC_PER_USEC;
+	for (line = close + 1; line < end && *line == ' '; line++)
+		;
+	return line;
+}
+
+static bool is_trouble(const char *text, const char *end, bool *slow)
+{
+	const char *at;
+	size_t i, len;
+
+	for (i = 0; i < ARRAY_SIZE(signs); i++) {
+		len = strlen(signs[i].text);
+		at = memmem(text, end - text, signs[i].text, len);
+		if (!at || (signs[i].first && at != text))
+			continue;
+		*slow = signs[i].slow;
+		return true;
+	}
+	return false;
+}
+
+bool kernel_log_find(const char *text, u64 since_ns, struct kernel_log_trouble *found)
+{
+	const char *line, *end, *said;
+	u64 at_ns;
+	bool slow;
+
+	for (line = text; *line; line = end + (*end == '\n')) {
+		end = line + strcspn(line, "\n");
+		said = after_stamp(line, end, &at_ns);
+		if (at_ns < since_ns || !is_trouble(said, end, &slow))
+			continue;
+		*found = (struct kernel_log_trouble){
+			.line = line,
+			.len = end - line,
+			.at_ns = at_ns,
+			.slow = slow,
+		};
+		return true;
+	}
+	return false;
+}

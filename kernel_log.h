@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a kernel says about itself when something is wrong with it. */
+#ifndef KTSTR_KERNEL_LOG_H
+#define KTSTR_KERNEL_LOG_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/**
+ * struct kernel_log_trouble - a line that a healthy kernel does not write
+ * @line: where it begins, in the text that was searched; not NUL-terminated
+ * @len: its length, without the newline
+ * @at_ns: its time stamp
+ * @slow: what it says is that something took too long, as it also does on a host
+ *	that does not run the guest
+ */
+struct kernel_log_trouble {
+	const char *line;
+	size_t len;
+	u64 at_ns;
+	bool slow;
+};
+
+/**
+ * kernel_log_find() - find the first sign of trouble
+ * @text: lines as dmesg(1) writes them, "[    1.234567] text"
+ * @since_ns: older lines are not looked at; 0 for all
+ * @found: filled in if there is one
+ *
+ * Looked for are BUG, WARNING (of WARN() and lockdep, not of whoever else uses
+ * the word), Oops, general protection faults, RCU stalls, soft and hard lockups,
+ * workqueue lockups, hung tasks and call traces.
+ *
+ * Return: whether there is one.
+ */
+bool kernel_log_find(const char *text, u64 since_ns, struct kernel_log_trouble *found);
+
+#endif /* KTSTR_KERNEL_LOG_H */

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Trouble in a kernel log is found; what only looks like it is not. */
+#include <linux/kernel.h>
+#include <string.h>
+
+#include "kernel_log.h"
+#include "kselftest_harness.h"
+
+static const char healthy[] =
+	"[    0.000000] Linux version 6.12.0 (cc) #1 SMP\n"
+	"[    0.100000] Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on\n"
+	"[    0.150000] debug: DEBUG: on\n"
+	"[    0.200000] rcu: Hierarchical RCU implementation.\n"
+	"[    0.250000] rcu: \tRCU CPU stall warnings timeout set to 21 (rcu_cpu_stall_timeout).\n"
+	"[    1.500000] sched_ext: BPF scheduler \"simple\" enabled\n"
+	"no stamp at all\n"
+	"[not a stamp] BUGS:\n";
+
+TEST(healthy_log)
+{
+	struct kernel_log_trouble found;
+
+	EXPECT_FALSE(kernel_log_find("", 0, &found));
+	EXPECT_FALSE(kernel_log_find("\n\n", 0, &found));
+	EXPECT_FALSE(kernel_log_find(healthy, 0, &found));
+}
+
+TEST(each_sign)
+{
+	static const struct {
+		const char *said;
+		bool slow;
+	} cases[] = {
+		{ "BUG: kernel NULL pointer dereference, address: 0000000000000010", false },
+		{ "BUG: sleeping function called from invalid context", false },
+		{ "kernel BUG at kernel/sched/core.c:1!", false },
+		{ "WARNING: CPU: 1 PID: 33 at kernel/sched/ext.c:2 scx_x+0x1/0x2", false },
+		{ "WARNING: possible circular locking dependency detected", false },
+		{ "Oops: 0002 [#1] PREEMPT SMP", false },
+		{ "general protection fault, probably for non-canonical address", false },
+		{ " Call Trace:", false },
+		{ "watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [spin:77]", true },
+		{ "BUG: workqueue lockup - pool cpus=0 stuck for 31s!", true },
+		{ "watchdog: Watchdog detected hard LOCKUP on cpu 3", true },
+		{ "rcu: INFO: rcu_sched self-detected stall on CPU", true },
+		{ "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", true },
+		{ "INFO: task kworker/0:1:9 blocked for more than 122 seconds.", true },
+	};
+	struct kernel_log_trouble found;
+	char text[1024], want[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(want, sizeof(want), "[   12.345678] %s", cases[i].said);
+		snprintf(text, sizeof(text), "%s%s\n[   13.000000] later", healthy, want);
+		ASSERT_TRUE(kernel_log_find(text, 0, &found)) {
+			TH_LOG("%s", want);
+		}
+		EXPECT_EQ(strlen(want), found.len);
+		EXPECT_EQ(0, strncmp(found.line, want, found.len));
+		EXPECT_EQ(12345678000ULL, found.at_ns);
+		EXPECT_EQ(cases[i].slow, found.slow) {
+			TH_LOG("%s", want);
+		}
+		/* The last line may lack its end. */
+		*strrchr(text, '\n') = '\0';
+		EXPECT_TRUE(kernel_log_find(text, 0, &found));
+		EXPECT_TRUE(kernel_log_find(text, 12345678000ULL, &found));
+		EXPECT_FALSE(kernel_log_find(text, 12345679000ULL, &found));
+	}
+}
+
+TEST(first_one_is_told)
+{
+	static const char text[] = "BUG: one\n[    1.000000] BUG: two\nBUG: three";
+	struct kernel_log_trouble found;
+
+	ASSERT_TRUE(kernel_log_find(text, 0, &found));
+	EXPECT_EQ(&text[0], found.line);
+	EXPECT_EQ(8, found.len);
+	EXPECT_EQ(0, found.at_ns);
+	ASSERT_TRUE(kernel_log_find(text, 1, &found));
+	EXPECT_EQ(0, strncmp(found.line, "[    1.000000] BUG: two", found.len));
+}
+
+TEST_HARNESS_MAIN
