@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/kernel.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check_parts.h"
+#include "clock.h"
+#include "kernel_log.h"
+#include "kselftest.h"
+
+/*
+ * An emulated host does not see what it is denied itself, so that nobody can
+ * correct for it. It shows as less work than the time would have allowed.
+ */
+#define MIN_USED_PERCENT	30
+#define MIN_BUSY_NS		(60 * NSEC_PER_MSEC)
+
+const struct limits check_defaults = {
+	/* Equals differ by less than half; one that is forgotten gets nothing. */
+	.starved = 10,
+	/* Queues per LLC that differ by a third in length are no defect. */
+	.spread = 50,
+	/*
+	 * A slice is 20 ms in sched_ext by default, and 4 workers per CPU wait for
+	 * three of them: 60 ms. Faults that matter are noticed by users: seconds.
+	 */
+	.gap_ms = 500,
+	/* Half way between 3:1 and no weights at all: 25 % of the time, or 50 % */
+	.weight_error = 50,
+	/* Unused parts of a slice go back late, and each CPU holds one. */
+	.quota_error = 25,
+	/* Balancing takes some 100 ms of the first seconds; half of them is a fault. */
+	.idle = 25,
+	/* A queue of 4 workers with slices of 20 ms, and some luck */
+	.wake_p50_us = 100000,
+	/* The same without luck: a queue of three times that length */
+	.wake_p99_us = 300000,
+	/* As for any wait */
+	.wake_p999_us = 500000,
+	/*
+	 * At 10 us of cold caches each, 10 % of the time is lost. Far less is a
+	 * fault of schedulers that claim to avoid it: their scenarios say how much.
+	 */
+	.migrations = 10000,
+	.llc_migrations = 10000,
+	.node_migrations = 10000,
+	/* Chance leaves 1/64 on the own node, on the largest of machines. */
+	.remote_pages = 99,
+	/* The quickest unit of work is no measure for the others: SMT, frequency. */
+	.floor = 20,
+};
+
+/* -- Findings --------------------------------------------------------------- */
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char * const names[] = {
+		[VERDICT_SKIP] = "SKIP",
+		[VERDICT_PASS] = "PASS",
+		[VERDICT_INCONCLUSIVE] = "INCONCLUSIVE",
+		[VERDICT_FAIL] = "FAIL",
+	};
+
+	return names[verdict];
+}
+
+u64 check_within(u64 limit, unsigned int overcommit)
+{
+	return limit * (overcommit + 1) / 2;
+}
+
+static void __printf(3, 0)
+add_finding(struct findings *findings, const struct finding *finding, const char *fmt, va_list ap)
+{
+	struct finding *f;
+
+	if (findings->nr < CHECK_MAX_FINDINGS) {
+		f = &findings->list[findings->nr++];
+	} else {
+		f = &findings->list[CHECK_MAX_FINDINGS - 1];
+		if (finding->verdict <= f->verdict)
+			return;
+	}
+	*f = *finding;
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+}
+
+void check_add(struct findings *findings, const struct finding *finding, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_finding(findings, finding, fmt, ap);
+	va_end(ap);
+}
+
+struct finding check_begin(const char *check, const struct check_group *g)
+{
+	return (struct finding){
+		.check = check,
+		.group = g ? g->name : NULL,
+		.cpu = CHECK_NO_CPU,
+		.at_ns = CHECK_NO_TIME,
+	};
+}
+
+void check_judge(struct judge *j, struct finding *f, bool ok, const char *weak,
+		 const char *fmt, ...)
+{
+	char text[CHECK_TEXT_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (weak)
+		f->verdict = VERDICT_INCONCLUSIVE;
+	else
+		f->verdict = ok ? VERDICT_PASS : VERDICT_FAIL;
+	check_add(j->findings, f, "%s%s%s", text, weak ? "; " : "", weak ?: "");
+}
+
+enum verdict check_verdict(const struct findings *findings)
+{
+	enum verdict verdict = VERDICT_SKIP;
+	size_t i;
+
+	for (i = 0; i < findings->nr; i++)
+		verdict = max(verdict, findings->list[i].verdict);
+	return verdict;
+}
+
+const struct finding *check_find(const struct findings *findings, const char *check,
+				 const char *group)
+{
+	const struct finding *worst = NULL, *f;
+
+	for (f = findings->list; f < findings->list + findings->nr; f++) {
+		if (strcmp(f->check, check))
+			continue;
+		if (group && (!f->group || strcmp(f->group, group)))
+			continue;
+		if (!worst || f->verdict > worst->verdict)
+			worst = f;
+	}
+	return worst;
+}
+
+static void __printf(3, 4) append(char *buf, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf + len, size - len, fmt, ap);
+	va_end(ap);
+}
+
+char *check_format(const struct finding *f, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s", verdict_name(f->verdict), f->check);
+	if (f->group)
+		append(buf, size, ", workers %s", f->group);
+	append(buf, size, ": %s", f->text);
+	if (f->unit)
+		append(buf, size, "; seen %llu %s, expected at %s %llu",
+		       (unsigned long long)f->seen, f->unit, f->at_least ? "least" : "most",
+		       (unsigned long long)f->limit);
+	if (f->cpu != CHECK_NO_CPU)
+		append(buf, size, ", on CPU %d", f->cpu);
+	if (f->at_ns != CHECK_NO_TIME)
+		append(buf, size, ", at %llu ms", (unsigned long long)(f->at_ns / NSEC_PER_MSEC));
+	return buf;
+}
+
+void check_print(const struct check_run *run, const struct findings *findings)
+{
+	char line[2 * CHECK_TEXT_SIZE];
+	const struct check_group *g;
+	size_t i;
+
+	for (i = 0; i < findings->nr; i++)
+		if (findings->list[i].verdict != VERDICT_PASS)
+			ksft_print_msg("%s\n", check_format(&findings->list[i], line,
+							    sizeof(line)));
+	if (check_verdict(findings) <= VERDICT_PASS)
+		return;
+	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
+		const struct load_group group = {
+			.name = g->name,
+			.workers = g->workers,
+			.cpus = g->cpus,
+		};
+
+		load_print(&group, g->stats);
+	}
+}
+
+/* -- What the checks have in common ----------------------------------------- */
+
+/* Is the word among those in @list, which are separated by blanks? */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word), n;
+
+	for (; list && *list; list += n, list += strspn(list, " ")) {
+		n = strcspn(list, " ");
+		if (n == len && !strncmp(list, word, len))
+			return true;
+	}
+	return false;
+}
+
+bool check_lacks(struct judge *j, const char *check, const struct check_group *g,
+		 const char *word)
+{
+	const struct check_sched *sched = &j->run->sched;
+	struct finding f = check_begin(check, g);
+
+	if (!has_word(sched->lacks, word))
+		return false;
+	f.verdict = VERDICT_SKIP;
+	check_add(j->findings, &f, "the scheduler does not do %s%s%s", word,
+		  sched->lacks_reason ? ": " : "", sched->lacks_reason ?: "");
+	return true;
+}
+
+bool check_is_rt(const struct check_group *g)
+{
+	return g->policy == POLICY_FIFO || g->policy == POLICY_RR || g->policy == POLICY_DEADLINE ||
+	       g->work == WIRE_WORK_RT_HOG;
+}
+
+bool check_is_below(const char *path, const char *name)
+{
+	size_t len = strlen(name);
+
+	return path && !strncmp(path, name, len) && (!path[len] || path[len] == '/');
+}
+
+bool check_has_quota(const struct check_run *run, const struct check_group *g)
+{
+	size_t i;
+
+	for (i = 0; i < run->nr_cgroups; i++)
+		if (run->cgroups[i].quota && check_is_below(g->cgroup, run->cgroups[i].name))
+			return true;
+	return false;
+}
+
+struct cpu_set check_cpus_of(const struct check_run *run, const struct check_group *g)
+{
+	struct cpu_set cpus = g->cpus;
+	unsigned int cpu;
+
+	if (!cpu_set_count(&cpus))
+		for (cpu = 0; cpu < topology_cpus(run->topo); cpu++)
+			cpu_set_add(&cpus, cpu);
+	return cpus;
+}
+
+static unsigned int weight_of(const struct check_group *g)
+{
+	return g->policy == POLICY_IDLE ? FAIR_IDLE : fair_nice_weight(g->nice);
+}
+
+/* Real-time workers take a CPU each, but for what throttling leaves (sched(7)). */
+static void share_out(const struct check_run *run, struct crowd *crowd)
+{
+	struct fair_cgroup cgroups[SCENARIO_MAX_CGROUPS];
+	struct fair_group groups[SCENARIO_MAX_WORKERS];
+	u64 cpus = (u64)crowd->cpus * FAIR_CPU, rt = 0;
+	size_t i;
+
+	for (i = 0; i < run->nr_cgroups; i++)
+		cgroups[i] = (struct fair_cgroup){ run->cgroups[i].name, run->cgroups[i].weight };
+	for (i = 0; i < run->nr_groups; i++) {
+		const struct check_group *g = &run->groups[i];
+
+		groups[i] = (struct fair_group){ .cgroup = g->cgroup, .weight = weight_of(g) };
+		if (crowd->in[i] && check_is_rt(g))
+			rt += (u64)g->workers * FAIR_CPU;
+		else if (crowd->in[i])
+			groups[i].tasks = g->workers;
+	}
+	cpus = max(cpus > rt ? cpus - rt : 0, cpus / 20);
+	crowd->capped = fair_due(groups, run->nr_groups, cgroups, run->nr_cgroups, cpus,
+				 crowd->due);
+}
+
+void check_crowd(const struct check_run *run, const struct check_group *g, struct crowd *crowd)
+{
+	struct cpu_set cpus = check_cpus_of(run, g), other, both;
+	size_t i;
+
+	*crowd = (struct crowd){ .cpus = cpu_set_count(&cpus), .even = !run->hotplug };
+	for (i = 0; i < run->nr_groups; i++) {
+		const struct check_group *o = &run->groups[i];
+
+		other = check_cpus_of(run, o);
+		both = other;
+		cpu_set_and(&both, &cpus);
+		if (!cpu_set_count(&both))
+			continue;
+		crowd->in[i] = true;
+		crowd->workers += o->workers;
+		if (o->changed || o->nr_affinity || check_is_rt(o) || check_has_quota(run, o) ||
+		    !cpu_set_equal(&cpus, &other))
+			crowd->even = false;
+	}
+	share_out(run, crowd);
+}
+
+/* What a quota leaves to each of the workers that it is for */
+static u64 quota_due(const struct check_run *run, const struct scenario_cgroup *cg)
+{
+	unsigned int workers = 0;
+	size_t i;
+
+	for (i = 0; i < run->nr_groups; i++)
+		if (check_is_below(run->groups[i].cgroup, cg->name))
+			workers += run->groups[i].workers;
+	return (u64)cg->quota * FAIR_CPU / 100 / max(1U, workers);
+}
+
+u64 check_due(const struct check_run *run, const struct check_group *g)
+{
+	struct crowd crowd;
+	u64 due = FAIR_CPU;
+	size_t i;
+
+	check_crowd(run, g, &crowd);
+	if (!check_is_rt(g))
+		due = min_t(u64, due, crowd.due[g - run->groups] / max(1U, g->workers));
+	for (i = 0; i < run->nr_cgroups; i++)
+		if (run->cgroups[i].quota && check_is_below(g->cgroup, run->cgroups[i].name))
+			due = min(due, quota_due(run, &run->cgroups[i]));
+	return max_t(u64, 1, due);
+}
+
+const char *check_weak(const struct judge *j, const struct check_group *g)
+{
+	u64 due_ns = g->stats->available_ns / 1000 * check_due(j->run, g) / (FAIR_CPU / 1000);
+
+	if (due_ns < CHECK_CHANCE_NS)
+		return "less than 60 ms of CPU time for each worker: set KTSTR_DURATION to more";
+	return j->starved;
+}
+
+u64 check_since(u64 after, u64 before)
+{
+	return after > before ? after - before : 0;
+}
+
+/* The time that all CPUs were in use during the run, or 0 if nobody knows */
+static u64 busy_ns(const struct check_run *run)
+{
+	u64 total, busy = 0, longest = 0, idle;
+	unsigned int cpu;
+
+	if (!run->before || !run->after)
+		return 0;
+	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++) {
+		total = check_since(run->after->total_ns[cpu], run->before->total_ns[cpu]);
+		idle = check_since(run->after->idle_ns[cpu], run->before->idle_ns[cpu]) +
+		       check_since(run->after->steal_ns[cpu], run->before->steal_ns[cpu]);
+		busy += total - min(total, idle);
+		longest = max(longest, total);
+	}
+	/* The CPUs were watched for a part of the run only. */
+	return longest ? busy / 1000 * (run->duration_ns / 1000) / (longest / 1000) * 1000 : 0;
+}
+
+/* Why numbers of time mean nothing on this host, or NULL */
+static const char *starved(const struct check_run *run)
+{
+	u64 busy = busy_ns(run), work = 0;
+	const struct check_group *g;
+
+	if (!run->host_is_tcg || busy < MIN_BUSY_NS)
+		return NULL;
+	for (g = run->groups; g < run->groups + run->nr_groups; g++)
+		work += g->work == WIRE_WORK_SPIN ? g->stats->units * g->stats->unit_ns :
+						    g->stats->cpu_ns;
+	if (work / (busy / 100) >= MIN_USED_PERCENT)
+		return NULL;
+	return "little of the emulated host's time was used: run nothing else beside it";
+}
+
+/* -- Checks of the machine -------------------------------------------------- */
+
+static void alive(struct judge *j)
+{
+	const struct check_sched *sched = &j->run->sched;
+	const struct control_sched *left = sched->exit;
+	struct finding f = check_begin("alive", NULL);
+	bool known = sched->end_state && *sched->end_state && sched->end_ops;
+
+	if (!sched->ops)
+		return;
+	if (left && left->valid) {
+		check_judge(j, &f, false, NULL, "scheduler %s left by itself, state %s: %s",
+			    sched->ops, left->state, left->reason && *left->reason ?
+			    left->reason : "the kernel gave no reason");
+		return;
+	}
+	if (!known) {
+		check_judge(j, &f, false, "sched_ext's state at the end is not known",
+			    "scheduler %s", sched->ops);
+		return;
+	}
+	check_judge(j, &f, !strcmp(sched->end_state, "enabled") &&
+		    !strcmp(sched->end_ops, sched->ops), NULL,
+		    "scheduler %s, at the end %s is %s", sched->ops,
+		    *sched->end_ops ? sched->end_ops : "none", sched->end_state);
+}
+
+/* Tell of counters that have grown; find one that has shrunk. */
+static bool compare_events(const char *before, const char *after, char *text, size_t size)
+{
+	u64 was, is;
+	char key[64];
+	size_t len;
+
+	for (; *after; after += strcspn(after, "\n"), after += *after == '\n') {
+		len = strcspn(after, "\n ");
+		if (!len || len >= sizeof(key))
+			continue;
+		snprintf(key, sizeof(key), "%.*s", (int)len, after);
+		if (!load_value(after, key, &is))
+			continue;
+		if (!load_value(before, key, &was))
+			was = 0;
+		if (is < was) {
+			snprintf(text, size, "%s went from %llu to %llu: this is another instance",
+				 key, (unsigned long long)was, (unsigned long long)is);
+			return false;
+		}
+		if (is > was)
+			append(text, size, "%s%s +%llu", *text ? ", " : "", key,
+			       (unsigned long long)(is - was));
+	}
+	return true;
+}
+
+static void events(struct judge *j)
+{
+	const struct check_sched *sched = &j->run->sched;
+	struct finding f = check_begin("events", NULL);
+	char text[CHECK_TEXT_SIZE / 2] = "";
+	const char *weak = NULL;
+	bool ok;
+
+	if (!sched->ops || sched->reloaded || !sched->events_before || !sched->events_after)
+		return;
+	if (*sched->events_before && !*sched->events_after)
+		weak = "they could not be read at the end";
+	ok = compare_events(sched->events_before, sched->events_after, text, sizeof(text));
+	check_judge(j, &f, ok, weak, "counters of sched_ext: %s", *text ? text : "no change");
+}
+
+static void kernel_log(struct judge *j)
+{
+	struct finding f = check_begin("kernel_log", NULL);
+	struct kernel_log_trouble found;
+
+	if (!j->run->kernel_log)
+		return;
+	if (!kernel_log_find(j->run->kernel_log, j->run->log_since_ns, &found)) {
+		check_judge(j, &f, true, NULL, "nothing");
+		return;
+	}
+	if (found.at_ns >= j->run->log_since_ns && j->run->log_since_ns)
+		f.at_ns = found.at_ns - j->run->log_since_ns;
+	check_judge(j, &f, false, found.slow ? j->starved : NULL, "%.*s",
+		    (int)min_t(size_t, found.len, CHECK_TEXT_SIZE), found.line);
+}
+
+void check_run(const struct check_run *run, struct findings *findings)
+{
+	struct judge j = { .run = run, .findings = findings, .starved = starved(run) };
+	size_t i;
+
+	alive(&j);
+	for (i = 0; i < run->nr_groups; i++)
+		check_workers(&j, &run->groups[i]);
+	check_shares(&j);
+	events(&j);
+	kernel_log(&j);
+}

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Checks of who got how much of the CPUs, and whether the CPUs were used */
+#include <linux/kernel.h>
+#include <string.h>
+
+#include "check_parts.h"
+#include "clock.h"
+
+#define PERIOD_NS	(100 * NSEC_PER_MSEC)	/* of cpu.max, by default */
+
+/* Has a group before this one the same CPUs? Then it has been judged with that. */
+static bool seen_before(const struct check_run *run, const struct check_group *g)
+{
+	struct cpu_set cpus = check_cpus_of(run, g), other;
+	const struct check_group *o;
+
+	for (o = run->groups; o < g; o++) {
+		other = check_cpus_of(run, o);
+		if (cpu_set_equal(&cpus, &other))
+			return true;
+	}
+	return false;
+}
+
+/* Time on an undisturbed CPU, where work tells it; CPU clocks count steal as well. */
+static u64 work_ns(const struct check_group *g)
+{
+	return g->work == WIRE_WORK_SPIN ? g->stats->units * g->stats->unit_ns : g->stats->cpu_ns;
+}
+
+/* -- cpu.weight and nice ------------------------------------------------------ */
+
+/*
+ * struct split - groups that divide the same CPUs among them
+ * @in: which
+ * @nr: how many
+ * @units: all of them count the same units of work
+ * @due: the sum of what they are due
+ * @rate: the sum of what they got
+ * @workers: how many they are
+ */
+struct split {
+	bool in[SCENARIO_MAX_WORKERS];
+	unsigned int nr;
+	bool units;
+	u64 due;
+	u64 rate;
+	u64 workers;
+};
+
+static bool changes_itself(const struct check_group *g)
+{
+	return g->work == WIRE_WORK_NICE || g->work == WIRE_WORK_POLICY ||
+	       g->work == WIRE_WORK_INVERSION || g->work == WIRE_WORK_CGROUP;
+}
+
+/* What a group got: work per second, or CPU time in us, never too large for sums */
+static u64 rate_of(const struct split *s, const struct check_group *g)
+{
+	return s->units ? g->stats->mean_rate * g->stats->workers : g->stats->cpu_ns / 1000;
+}
+
+/* Find out who takes part; false if that says nothing about weights. */
+static bool split_make(const struct check_run *run, const struct crowd *crowd, struct split *s)
+{
+	const struct check_group *g;
+	size_t i;
+
+	*s = (struct split){ .units = true };
+	for (i = 0; i < run->nr_groups; i++) {
+		g = &run->groups[i];
+		if (!crowd->in[i])
+			continue;
+		if (changes_itself(g))
+			return false;
+		if (!g->always_runnable && !g->background)
+			return false;
+		if (!g->always_runnable)
+			continue;
+		/* What a cap leaves goes to the siblings first: too deep for fair.h. */
+		if (crowd->capped && g->cgroup && strchr(g->cgroup, '/'))
+			return false;
+		s->in[i] = true;
+		s->nr++;
+		s->units &= g->work == WIRE_WORK_SPIN;
+		s->due += crowd->due[i];
+		s->workers += g->workers;
+	}
+	for (i = 0; i < run->nr_groups; i++)
+		if (s->in[i])
+			s->rate += rate_of(s, &run->groups[i]);
+	return s->nr > 1 && s->due && s->workers;
+}
+
+/* By how many percent of @want are the two apart? */
+static u64 apart(u64 want, u64 seen)
+{
+	return (want > seen ? want - seen : seen - want) * 100 / max_t(u64, want, 1);
+}
+
+/* Parts of all, in millionths */
+static u64 part(u64 of, u64 all)
+{
+	return all ? of * 1000000 / all : 0;
+}
+
+static bool is_idle(const struct check_group *g)
+{
+	return g->policy == POLICY_IDLE;
+}
+
+static bool nice_differs(const struct check_run *run, const struct split *s)
+{
+	const struct check_group *first = NULL, *g;
+
+	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
+		if (!s->in[g - run->groups])
+			continue;
+		if (!first)
+			first = g;
+		if (g->nice != first->nice || is_idle(g) != is_idle(first))
+			return true;
+	}
+	return false;
+}
+
+static bool cgroup_differs(const struct check_run *run, const struct split *s)
+{
+	const struct check_group *first = NULL, *g;
+
+	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
+		if (!s->in[g - run->groups])
+			continue;
+		if (!first)
+			first = g;
+		if (strcmp(g->cgroup ?: "", first->cgroup ?: ""))
+			return true;
+	}
+	return false;
+}
+
+static void weigh(struct judge *j, const struct check_group *g, const struct crowd *crowd,
+		  const struct split *s)
+{
+	size_t i = g - j->run->groups;
+	u64 want = part(crowd->due[i], s->due), flat = part(g->workers, s->workers);
+	u64 seen = part(rate_of(s, g), s->rate);
+	u64 due_ns = g->stats->available_ns / 1000 * crowd->due[i] / (FAIR_CPU / 1000);
+	u64 chance = CHECK_CHANCE_NS * 100 / max_t(u64, due_ns, 1);
+	const char *weak = j->starved;
+	struct finding f = check_begin("weight", g);
+
+	f.unit = "% off its share";
+	f.seen = apart(want, seen);
+	f.limit = check_within(j->run->limits.weight_error + chance, j->run->overcommit);
+	if (due_ns < CHECK_CHANCE_NS)
+		weak = "less than 60 ms of CPU time in all: set KTSTR_DURATION to more";
+	else if (f.seen <= f.limit && apart(want, flat) <= f.limit)
+		weak = "this host is too small to tell it from no weights at all";
+	check_judge(j, &f, f.seen <= f.limit, weak,
+		    "due %llu.%llu %% of the work, did %llu.%llu %%, without weights %llu.%llu %%",
+		    (unsigned long long)want / 10000, (unsigned long long)want / 1000 % 10,
+		    (unsigned long long)seen / 10000, (unsigned long long)seen / 1000 % 10,
+		    (unsigned long long)flat / 10000, (unsigned long long)flat / 1000 % 10);
+}
+
+/*
+ * The one that weights mean most to tells most: who has ten times another's weight
+ * gains little by it on top of what everybody has, the other loses nearly all.
+ */
+static void weight(struct judge *j, const struct check_group *g)
+{
+	const struct check_run *run = j->run;
+	u64 most = 0, off;
+	struct crowd crowd;
+	struct split s;
+	size_t i, who = 0;
+
+	if (!check_limited(run->limits.weight_error) || seen_before(run, g))
+		return;
+	check_crowd(run, g, &crowd);
+	if (!crowd.even || !split_make(run, &crowd, &s))
+		return;
+	for (i = 0; i < run->nr_groups; i++) {
+		off = s.in[i] ? apart(part(crowd.due[i], s.due),
+				      part(run->groups[i].workers, s.workers)) : 0;
+		if (off > most) {
+			most = off;
+			who = i;
+		}
+	}
+	/* Weights that change next to nothing are not what the run is about. */
+	if (most < 10)
+		return;
+	if (nice_differs(run, &s) && check_lacks(j, "weight", &run->groups[who], "nice"))
+		return;
+	if (cgroup_differs(run, &s) && check_lacks(j, "weight", &run->groups[who], "cpu.weight"))
+		return;
+	for (i = 0; i < run->nr_groups; i++) {
+		if (!s.in[i] || run->groups[i].background)
+			continue;
+		off = apart(part(crowd.due[i], s.due), part(run->groups[i].workers, s.workers));
+		if (i == who || off > check_within(run->limits.weight_error, run->overcommit))
+			weigh(j, &run->groups[i], &crowd, &s);
+	}
+}
+
+/* -- cpu.max ------------------------------------------------------------------ */
+
+/*
+ * struct usage - what a cgroup with a quota used
+ * @least_ns: time used, at least
+ * @most_ns: at most: CPU clocks count steal, too
+ * @due: without the quota, in 1/FAIR_CPU of a CPU; 0 if nobody can tell
+ * @available_ns: what the host left, of each CPU
+ * @steal_ns: of those whose CPU clocks have to be believed
+ * @changed: of all groups in it
+ * @nr: how many groups
+ * @last: one of them
+ */
+struct usage {
+	u64 least_ns;
+	u64 most_ns;
+	u64 due;
+	u64 available_ns;
+	u64 steal_ns;
+	unsigned int changed;
+	unsigned int nr;
+	const struct check_group *last;
+};
+
+/* What its workers could use if it had no quota; 0 if that is not sure */
+static u64 demand(const struct check_run *run, const struct check_group *g)
+{
+	struct crowd crowd;
+	size_t i;
+
+	if (!g->always_runnable || g->changed || g->nr_affinity || check_is_rt(g) || run->hotplug)
+		return 0;
+	check_crowd(run, g, &crowd);
+	for (i = 0; i < run->nr_groups; i++)
+		if (crowd.in[i] && check_is_rt(&run->groups[i]))
+			return 0;
+	return crowd.due[g - run->groups];
+}
+
+static struct usage usage_of(const struct check_run *run, const struct scenario_cgroup *cg)
+{
+	const struct check_group *g;
+	struct usage u = {};
+
+	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
+		if (!check_is_below(g->cgroup, cg->name))
+			continue;
+		u.least_ns += work_ns(g);
+		u.most_ns += max(work_ns(g), g->stats->cpu_ns);
+		if (g->work != WIRE_WORK_SPIN)
+			u.steal_ns = max(u.steal_ns, g->stats->steal_ns);
+		u.due += demand(run, g);
+		u.available_ns = max(u.available_ns, g->stats->available_ns);
+		u.changed |= g->changed;
+		u.nr++;
+		u.last = g;
+	}
+	return u;
+}
+
+/* A tighter quota above it, or work that changes its cgroup: not its own doing */
+static bool quota_is_clear(const struct check_run *run, const struct scenario_cgroup *cg)
+{
+	const struct check_group *g;
+	size_t i;
+
+	for (i = 0; i < run->nr_cgroups; i++)
+		if (run->cgroups[i].quota && &run->cgroups[i] != cg &&
+		    check_is_below(cg->name, run->cgroups[i].name))
+			return false;
+	for (g = run->groups; g < run->groups + run->nr_groups; g++)
+		if (g->work == WIRE_WORK_CGROUP ||
+		    (check_is_below(g->cgroup, cg->name) && check_is_rt(g)))
+			return false;
+	return true;
+}
+
+static void judge_quota(struct judge *j, const struct scenario_cgroup *cg)
+{
+	unsigned int error = j->run->limits.quota_error;
+	struct usage u = usage_of(j->run, cg);
+	u64 want_ns = j->run->duration_ns / 100 * cg->quota, slack;
+	struct finding f = check_begin("quota", u.last);
+	const char *weak = j->starved;
+
+	if (!u.nr || u.changed & (CHECK_QUOTA | CHECK_MOVED) || !quota_is_clear(j->run, cg) ||
+	    check_lacks(j, "quota", u.last, "cpu.max"))
+		return;
+	if (want_ns < CHECK_CHANCE_NS)
+		weak = "less than 60 ms of CPU time in all: set KTSTR_DURATION to more";
+	/* Two periods may lie across the ends of the run. */
+	slack = check_within(error, j->run->overcommit) +
+		(2 * PERIOD_NS / 100 * cg->quota + CHECK_CHANCE_NS) * 100 / max_t(u64, want_ns, 1);
+	f.unit = "% of the quota";
+	f.seen = u.least_ns / max_t(u64, want_ns / 100, 1);
+	f.limit = 100 + slack;
+	if (f.seen > f.limit && u.steal_ns > want_ns / 100 * error)
+		weak = "CPU clocks count what the host took";
+	if (f.seen <= f.limit && u.due > (u64)FAIR_CPU * cg->quota / 100 && slack < 100) {
+		/* What the host took away could not be used. */
+		f.seen = u.most_ns / max_t(u64, want_ns / 100, 1);
+		f.limit = (100 - slack) * (u.available_ns / 1000) /
+			  max_t(u64, j->run->duration_ns / 1000, 1);
+		f.at_least = true;
+	}
+	check_judge(j, &f, f.at_least ? f.seen >= f.limit : f.seen <= f.limit, weak,
+		    "cgroup %s has a cpu.max of %u %% of a CPU", cg->name, cg->quota);
+}
+
+/* -- Work conservation --------------------------------------------------------- */
+
+/* Do always enough workers of this group want to run on its CPUs? */
+static bool demands(const struct check_run *run, const struct check_group *g)
+{
+	return g->always_runnable && !g->changed && !check_has_quota(run, g) && g->stats->workers;
+}
+
+/* CPUs for which there is a worker all the time */
+static struct cpu_set demanded(const struct check_run *run)
+{
+	struct cpu_set set = {}, cpus, other;
+	const struct check_group *g, *o;
+	unsigned int workers, i;
+
+	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
+		if (!demands(run, g))
+			continue;
+		cpus = check_cpus_of(run, g);
+		for (i = 0; i < g->workers && g->nr_affinity; i++) {
+			other = g->affinity[i % g->nr_affinity];
+			cpu_set_and(&other, &cpus);
+			if (cpu_set_count(&other) == 1)
+				cpu_set_add(&set, cpu_set_next(&other, 0));
+		}
+		for (workers = 0, o = run->groups; o < run->groups + run->nr_groups; o++) {
+			other = check_cpus_of(run, o);
+			if (demands(run, o) && !o->nr_affinity && cpu_set_equal(&cpus, &other))
+				workers += o->workers;
+		}
+		if (workers < cpu_set_count(&cpus))
+			continue;
+		for (i = 0; i < CPU_SET_WORDS; i++)
+			set.bits[i] |= cpus.bits[i];
+	}
+	return set;
+}
+
+/*
+ * A CPU that is woken up, but that the host does not run, looks idle: the limit
+ * grows with overcommit, but no further than half way to always idle.
+ */
+static void conservation(struct judge *j)
+{
+	const struct cpu_times *a = j->run->before, *b = j->run->after;
+	struct finding f = check_begin("conservation", NULL);
+	u64 total, steal, idle, percent, limit = j->run->limits.idle, shortest = ~0ULL, sum = 0;
+	struct cpu_set cpus = demanded(j->run);
+	unsigned int cpu, n = 0;
+
+	if (!a || !b || j->run->hotplug || !check_limited(limit))
+		return;
+	f.unit = "% idle";
+	f.limit = max(limit, min_t(u64, check_within(limit, j->run->overcommit),
+				   (limit + 100) / 2));
+	for (cpu = cpu_set_next(&cpus, 0); cpu < topology_cpus(j->run->topo);
+	     cpu = cpu_set_next(&cpus, cpu + 1)) {
+		total = check_since(b->total_ns[cpu], a->total_ns[cpu]);
+		steal = check_since(b->steal_ns[cpu], a->steal_ns[cpu]);
+		idle = check_since(b->idle_ns[cpu], a->idle_ns[cpu]);
+		total -= min(total, steal);
+		percent = min_t(u64, 100, idle * 100 / max_t(u64, total, 1));
+		shortest = min(shortest, total);
+		sum += percent;
+		n++;
+		if (percent >= f.seen) {
+			f.seen = percent;
+			f.cpu = cpu;
+		}
+	}
+	if (!n)
+		return;
+	check_judge(j, &f, f.seen <= f.limit, shortest < CHECK_CHANCE_NS ?
+		    "CPUs were watched for less than 60 ms" : j->starved,
+		    "there was a worker for each of %u CPUs, which were idle for %llu %% on average",
+		    n, (unsigned long long)sum / n);
+}
+
+/* -- Throughput ----------------------------------------------------------------- */
+
+/* Did those who only compute get as much done as the CPUs that they have allow? */
+static void throughput(struct judge *j, const struct check_group *g)
+{
+	u64 could = 0, did = 0, mean = 0, workers = 0, limit = j->run->limits.floor;
+	struct finding f = check_begin("throughput", g);
+	struct crowd crowd;
+	size_t i;
+
+	if (!check_limited(limit) || seen_before(j->run, g))
+		return;
+	check_crowd(j->run, g, &crowd);
+	for (i = 0; i < j->run->nr_groups; i++) {
+		const struct check_group *o = &j->run->groups[i];
+
+		if (!crowd.in[i])
+			continue;
+		if (o->work != WIRE_WORK_SPIN || !o->stats->workers)
+			return;
+		did += work_ns(o);
+		mean += o->stats->available_ns * o->workers;
+		workers += o->workers;
+	}
+	if (!crowd.even || !workers)
+		return;
+	could = mean / workers * min_t(u64, crowd.cpus, workers);
+	f.unit = "% of what the CPUs could do";
+	f.at_least = true;
+	f.seen = did / max_t(u64, could / 100, 1);
+	f.limit = limit * 2 / (j->run->overcommit + 1);
+	check_judge(j, &f, f.seen >= f.limit, could < CHECK_CHANCE_NS * crowd.cpus ?
+		    "less than 60 ms for each CPU: set KTSTR_DURATION to more" : j->starved,
+		    "%llu ms of work by %llu workers on %u CPUs",
+		    (unsigned long long)(did / NSEC_PER_MSEC), (unsigned long long)workers,
+		    crowd.cpus);
+}
+
+void check_shares(struct judge *j)
+{
+	const struct check_group *g;
+	size_t i;
+
+	for (g = j->run->groups; g < j->run->groups + j->run->nr_groups; g++) {
+		weight(j, g);
+		throughput(j, g);
+	}
+	for (i = 0; i < j->run->nr_cgroups; i++)
+		if (j->run->cgroups[i].quota && check_limited(j->run->limits.quota_error))
+			judge_quota(j, &j->run->cgroups[i]);
+	conservation(j);
+}

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Checks of a group of workers by what they say themselves */
+#include <linux/kernel.h>
+#include <string.h>
+
+#include "check_parts.h"
+#include "clock.h"
+
+/* Rounds of work that a worker needs to be compared by them */
+#define MIN_ROUNDS		20
+
+/* A limit of waiting is for workers that are due a quarter of a CPU, or more. */
+#define USUAL_DUE		(FAIR_CPU / 4)
+
+/* A worker that changes nodes as often is at home on all of them, in equal parts. */
+#define RESTLESS_PER_SEC	10
+
+/* The kernel puts bound pages where they belong, but for those that it shares. */
+#define MISPLACED_PERCENT	10
+
+/* Pages that a group needs to be judged by them: one each may be anywhere */
+#define MIN_PAGES		64
+
+static void sound(struct judge *j, const struct check_group *g)
+{
+	const struct load_stats *st = g->stats;
+	struct finding f = check_begin("workers", g);
+
+	if (st->workers == g->workers && !st->stuck && !st->corrupt) {
+		check_judge(j, &f, true, NULL, "all %u ran", g->workers);
+		return;
+	}
+	f.unit = "in trouble";
+	f.seen = max_t(u64, st->stuck + st->corrupt, 1);
+	check_judge(j, &f, false, NULL,
+		    "of %u workers %u reported, %u did not run or did not stop, %u computed wrong results, as registers were lost",
+		    g->workers, st->workers, st->stuck, st->corrupt);
+}
+
+/* Those that restrict themselves may fail where steps change what is allowed. */
+static void errors(struct judge *j, const struct check_group *g)
+{
+	struct finding f = check_begin("errors", g);
+
+	if (g->stats->errors && !(g->changed & (CHECK_CPUS | CHECK_AFFINITY)) && !j->run->hotplug)
+		check_judge(j, &f, false, "what they did is not what was asked for",
+			    "%u workers had a system call fail", g->stats->errors);
+}
+
+/* -- Places ------------------------------------------------------------------ */
+
+/* The CPUs that a worker may use */
+static struct cpu_set allowed(const struct check_run *run, const struct check_group *g,
+			      u32 index)
+{
+	struct cpu_set cpus = check_cpus_of(run, g);
+	const struct cpu_set *own;
+
+	if (!g->nr_affinity)
+		return cpus;
+	own = &g->affinity[index % g->nr_affinity];
+	if (cpu_set_count(own))
+		cpu_set_and(&cpus, own);
+	return cpus;
+}
+
+/* A CPU on which a worker was, but should not; TOPOLOGY_MAX_CPUS if there is none */
+static unsigned int astray(const struct wire_report *r, const struct cpu_set *cpus)
+{
+	unsigned int i;
+	u64 off;
+
+	for (i = 0; i < WIRE_MAX_CPUS / 64; i++) {
+		off = r->cpus[i] & ~cpus->bits[i];
+		if (off)
+			return i * 64 + __builtin_ctzll(off);
+	}
+	return TOPOLOGY_MAX_CPUS;
+}
+
+/* The kernel itself takes tasks elsewhere if all of their CPUs go offline. */
+static void isolation(struct judge *j, const struct check_group *g)
+{
+	struct finding f = check_begin("isolation", g);
+	unsigned int cpu, first = 0;
+	struct cpu_set cpus;
+	size_t i;
+
+	if (j->run->hotplug || g->changed & (CHECK_AFFINITY | CHECK_MOVED) ||
+	    (!cpu_set_count(&g->cpus) && !g->nr_affinity))
+		return;
+	f.unit = "workers off their CPUs";
+	for (i = 0; i < j->run->nr_reports; i++) {
+		if (strcmp(j->run->reports[i].group, g->name))
+			continue;
+		cpus = allowed(j->run, g, j->run->reports[i].r.index);
+		cpu = astray(&j->run->reports[i].r, &cpus);
+		if (cpu == TOPOLOGY_MAX_CPUS)
+			continue;
+		if (!f.seen++) {
+			f.cpu = cpu;
+			first = j->run->reports[i].r.index;
+		}
+	}
+	if (f.seen)
+		check_judge(j, &f, false, NULL, "worker %u was elsewhere", first);
+	else
+		check_judge(j, &f, true, cpu_set_count(&g->stats->cpus) ? NULL :
+			    "no worker was seen on any CPU", "cpuset and affinity were kept");
+}
+
+static void migrations(struct judge *j, const struct check_group *g, const char *check,
+		       unsigned int limit, u64 rate, const char *what)
+{
+	u64 watched = g->stats->available_ns * g->stats->workers;
+	struct finding f = check_begin(check, g);
+
+	if (!check_limited(limit))
+		return;
+	f.unit = "per second and worker";
+	f.seen = rate / 1000;
+	f.limit = check_within(limit, j->run->overcommit);
+	check_judge(j, &f, rate <= f.limit * 1000, watched < CHECK_CHANCE_NS ?
+		    "workers were watched for less than 60 ms" : NULL, "moves %s", what);
+}
+
+static void migration(struct judge *j, const struct check_group *g)
+{
+	const struct limits *limits = &j->run->limits;
+	u64 near = load_migration_rate(g->stats, WIRE_SAME_LLC);
+	u64 llc = load_migration_rate(g->stats, WIRE_CROSS_LLC);
+	u64 node = load_migration_rate(g->stats, WIRE_CROSS_NODE);
+
+	/* One that moves itself says nothing about the scheduler. */
+	if (g->work == WIRE_WORK_AFFINITY || topology_cpus(j->run->topo) == 1)
+		return;
+	migrations(j, g, "migration", limits->migrations, near + llc + node, "between CPUs");
+	if (j->run->topo->llcs > 1 && check_limited(limits->llc_migrations) &&
+	    !check_lacks(j, "migration", g, "llc"))
+		migrations(j, g, "migration", limits->llc_migrations, llc + node,
+			   "between LLCs");
+	if (j->run->topo->nodes > 1 && check_limited(limits->node_migrations) &&
+	    !check_lacks(j, "locality", g, "numa"))
+		migrations(j, g, "locality", limits->node_migrations, node, "between nodes");
+}
+
+/* How many of a worker's pages are remote where it runs, in 1/64 of a page */
+static u64 remote_pages(const struct check_run *run, const struct wire_report *r)
+{
+	u64 crossings = r->migrations[WIRE_CROSS_NODE], nodes, remote = 0;
+	struct cpu_set cpus = {};
+	unsigned int homes, i;
+
+	memcpy(cpus.bits, r->cpus, sizeof(r->cpus));
+	nodes = load_nodes(&cpus, run->topo);
+	homes = __builtin_popcountll(nodes);
+	if (crossings * 1000 < r->wall_ns / NSEC_PER_MSEC * RESTLESS_PER_SEC)
+		homes = min(homes, 1U);
+	for (i = 0; i < WIRE_MAX_NODES; i++) {
+		if (!(nodes >> i & 1))
+			remote += r->pages[i] * 64ULL;
+		else
+			remote += r->pages[i] * 64ULL * (homes - 1) / homes;
+	}
+	return remote;
+}
+
+/* Pages that are bound to nodes are to be there, all others where their worker is. */
+static void locality(struct judge *j, const struct check_group *g)
+{
+	unsigned int limit = j->run->limits.remote_pages;
+	struct finding f = check_begin("locality", g);
+	u64 pages = 0, remote = 0, slow = 0;
+	size_t i, n;
+
+	if (j->run->topo->nodes == 1 || !check_limited(limit) ||
+	    g->changed & (CHECK_CPUS | CHECK_AFFINITY | CHECK_MOVED))
+		return;
+	for (n = 0; n < WIRE_MAX_NODES; n++) {
+		pages += g->stats->pages[n];
+		if (n >= j->run->topo->nodes || !topology_node_cpus(j->run->topo, n))
+			slow += g->stats->pages[n];
+	}
+	if (!pages || (!g->mems && check_lacks(j, "locality", g, "numa")))
+		return;
+	for (i = 0; i < j->run->nr_reports && !g->mems; i++)
+		if (!strcmp(j->run->reports[i].group, g->name))
+			remote += remote_pages(j->run, &j->run->reports[i].r);
+	f.unit = "% of the pages";
+	f.limit = min_t(u64, check_within(limit, j->run->overcommit), max(limit, 99U));
+	f.seen = remote * 100 / 64 / pages;
+	if (g->mems) {
+		f.limit = MISPLACED_PERCENT;
+		f.seen = 100 - load_local_pages(g->stats, g->mems);
+	}
+	check_judge(j, &f, f.seen <= f.limit, pages < MIN_PAGES ?
+		    "there are too few pages to tell" : NULL,
+		    "pages on other nodes than %s, %llu %% on nodes without CPUs",
+		    g->mems ? "they are bound to" : "their workers run on",
+		    (unsigned long long)(slow * 100 / pages));
+}
+
+/* -- Waiting ----------------------------------------------------------------- */
+
+/*
+ * Who is due less waits longer, in proportion: many workers on a CPU, low weights,
+ * a quota. Half of a slice more or less matters to those who get many only.
+ */
+static u64 wait_limit(const struct judge *j, const struct check_group *g, u64 limit)
+{
+	u64 due = check_due(j->run, g);
+
+	if (due < USUAL_DUE)
+		limit = limit * USUAL_DUE / due;
+	return check_within(limit, j->run->overcommit);
+}
+
+static void gap(struct judge *j, const struct check_group *g)
+{
+	u64 base = j->run->limits.gap_ms * NSEC_PER_MSEC, limit_ns;
+	struct finding f = check_begin("gap", g);
+	const struct wire_gap *gap = &g->stats->gap;
+	const char *weak = check_weak(j, g);
+
+	if (!check_limited(j->run->limits.gap_ms) || check_is_rt(g))
+		return;
+	limit_ns = wait_limit(j, g, base);
+	if (limit_ns >= j->run->duration_ns) {
+		/* By what it is due, and not by the host: no run would be long enough. */
+		if (check_within(base, j->run->overcommit) < j->run->duration_ns)
+			return;
+		weak = "the run was not longer than that: set KTSTR_DURATION to more";
+	}
+	f.unit = "ms";
+	f.seen = gap->sched_ns / NSEC_PER_MSEC;
+	f.limit = limit_ns / NSEC_PER_MSEC;
+	f.cpu = gap->cpu_after;
+	f.at_ns = gap->at_ns;
+	check_judge(j, &f, gap->sched_ns <= limit_ns, weak,
+		    "worker %u was runnable, but did not run; before that on CPU %u",
+		    g->stats->gap_worker, gap->cpu_before);
+}
+
+static void latency(struct judge *j, const struct check_group *g)
+{
+	const struct limits *limits = &j->run->limits;
+	const struct {
+		unsigned int limit_us;
+		unsigned int per_myriad;
+		unsigned int samples;
+		const char *name;
+	} parts[] = {
+		{ limits->wake_p50_us, 5000, 20, "p50" },
+		{ limits->wake_p99_us, 9900, 500, "p99" },
+		{ limits->wake_p999_us, 9990, 5000, "p99.9" },
+	};
+	u64 total = hist_total(&g->stats->wake), ns, limit_ns;
+	const char *weak = j->starved;
+	size_t i;
+
+	if (!total)
+		return;
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		struct finding f = check_begin("latency", g);
+
+		/* Too few for the tail are enough for the median. */
+		if (!check_limited(parts[i].limit_us) || (i && total < parts[i].samples))
+			continue;
+		if (total < parts[i].samples)
+			weak = "there were too few wake-ups to tell";
+		ns = hist_percentile(&g->stats->wake, parts[i].per_myriad);
+		limit_ns = wait_limit(j, g, parts[i].limit_us * 1000ULL);
+		f.unit = "us";
+		f.seen = ns / 1000;
+		f.limit = limit_ns / 1000;
+		check_judge(j, &f, ns <= limit_ns, weak, "%s of %llu wake-ups until running",
+			    parts[i].name, (unsigned long long)total);
+	}
+}
+
+/* -- Shares among equals ----------------------------------------------------- */
+
+/* Are its workers alike, so that one's work can be compared with another's? */
+static bool alike(const struct check_group *g)
+{
+	return g->work != WIRE_WORK_INVERSION && g->work != WIRE_WORK_CUSTOM &&
+	       !check_is_rt(g) && g->stats->workers > 1;
+}
+
+static const char *weak_rounds(const struct judge *j, const struct check_group *g)
+{
+	/* Who computes all the time may have rounds of any length. */
+	if (!g->always_runnable && g->stats->units < (u64)MIN_ROUNDS * g->stats->workers)
+		return "too few rounds of work: set KTSTR_DURATION to more";
+	return check_weak(j, g);
+}
+
+/* A part of what others got under the same circumstances: no host widens it. */
+static void starvation(struct judge *j, const struct check_group *g)
+{
+	unsigned int limit = j->run->limits.starved;
+	const struct load_stats *st = g->stats;
+	struct finding f = check_begin("starvation", g);
+
+	if (!check_limited(limit) || !alike(g))
+		return;
+	/* Where only some were moved, they may have found a crowd. */
+	if (g->changed & CHECK_MOVED)
+		limit = (limit + 1) / 2;
+	f.unit = "% of the mean";
+	f.at_least = true;
+	f.limit = limit;
+	f.seen = st->mean_rate ? st->min_rate * 100 / st->mean_rate : 0;
+	check_judge(j, &f, st->min_rate * 100 >= st->mean_rate * limit &&
+		    (st->mean_rate || !g->always_runnable), weak_rounds(j, g),
+		    "worker %u did %llu units per second, the mean is %llu", st->min_worker,
+		    (unsigned long long)st->min_rate, (unsigned long long)st->mean_rate);
+}
+
+/*
+ * Five workers on four CPUs: two of them have half of one, and each of the others a
+ * whole one, if nobody moves them. In percent of the mean.
+ */
+static u64 remainder_spread(const struct crowd *crowd)
+{
+	u64 each = crowd->workers / crowd->cpus;
+
+	if (!(crowd->workers % crowd->cpus) || !each)
+		return 0;
+	return 100ULL * crowd->workers / (crowd->cpus * each * (each + 1));
+}
+
+static bool same_work(const struct judge *j, const struct crowd *crowd,
+		      const struct check_group *g)
+{
+	size_t i;
+
+	for (i = 0; i < j->run->nr_groups; i++)
+		if (crowd->in[i] && j->run->groups[i].work != g->work)
+			return false;
+	return true;
+}
+
+/* Are its rounds by time, so that equal times are equal rounds? */
+static bool timed(const struct check_group *g)
+{
+	return g->work == WIRE_WORK_TIMER || g->work == WIRE_WORK_BURSTY ||
+	       g->work == WIRE_WORK_MIXED;
+}
+
+static void spread(struct judge *j, const struct check_group *g)
+{
+	const struct load_stats *st = g->stats;
+	struct finding f = check_begin(timed(g) ? "throughput" : "spread", g);
+	u64 limit = j->run->limits.spread, mean_ns;
+	struct crowd crowd;
+
+	if (!check_limited(j->run->limits.spread) || !alike(g))
+		return;
+	check_crowd(j->run, g, &crowd);
+	if (!crowd.even)
+		return;
+	/* Memory, pipes and locks are not equally near to everybody. */
+	if (g->work != WIRE_WORK_SPIN && !timed(g) &&
+	    (g->work != WIRE_WORK_YIELD || !same_work(j, &crowd, g)))
+		return;
+	/* A wait more or less is much to who seldom runs, though nobody lacks time. */
+	if (timed(g))
+		limit *= 2;
+	mean_ns = max_t(u64, 1, st->available_ns / 1000 * check_due(j->run, g) /
+			(FAIR_CPU / 1000));
+	f.unit = "% of the mean";
+	f.seen = load_spread(st);
+	f.limit = check_within(limit + remainder_spread(&crowd) + CHECK_CHANCE_NS * 100 / mean_ns,
+			       j->run->overcommit);
+	check_judge(j, &f, f.seen <= f.limit, weak_rounds(j, g),
+		    "from %llu units per second (worker %u) to %llu (worker %u)",
+		    (unsigned long long)st->min_rate, st->min_worker,
+		    (unsigned long long)st->max_rate, st->max_worker);
+}
+
+void check_workers(struct judge *j, const struct check_group *g)
+{
+	sound(j, g);
+	isolation(j, g);
+	if (g->background || !g->stats->workers)
+		return;
+	errors(j, g);
+	starvation(j, g);
+	gap(j, g);
+	spread(j, g);
+	latency(j, g);
+	migration(j, g);
+	locality(j, g);
+}
