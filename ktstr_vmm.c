@@ -216,10 +216,27 @@ static bool is_split(const struct ktstr_vm *vm)
 	return vm->cfg.irqchip == KTSTR_IRQCHIP_SPLIT || needs_x2apic(vm);
 }
 
+/*
+ * KVM has an 8259 of which our tables say nothing, and leaves the BSP's LINT0 open
+ * for it: interrupts below 16 would come a second time, as vectors of a chip that
+ * nobody has set up. A KVM without this call (before Linux 4.2) leaves it to the
+ * guest to close the pin; Linux does, by disabling its LAPIC for a moment.
+ */
+static void close_lint0(struct ktstr_vm *vm)
+{
+	struct kvm_enable_cap quirks = {
+		.cap = KVM_CAP_DISABLE_QUIRKS,
+		.args[0] = KVM_X86_QUIRK_LINT0_REENABLED,
+	};
+
+	ioctl(vm->vm_fd, KVM_ENABLE_CAP, &quirks);
+}
+
 static int create_kernel_irqchip(struct ktstr_vm *vm, struct errmsg *err)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
+	close_lint0(vm);
 	return vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP", err) ?:
 	       vm_ioctl(vm, KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2", err);
 }

@@ -13,8 +13,6 @@
 #define APIC_SPIV		0xf0
 #define APIC_ICR		0x300
 #define APIC_ICR_HIGH		0x310
-#define APIC_LVT_LINT0		0x350
-#define LVT_MASKED		0x10000
 #define SPIV_ENABLE		0x100
 #define ICR_PENDING		0x1000
 #define DFR_FLAT		0xffffffff
@@ -115,12 +113,6 @@ void apic_init(void)
 		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SPIV, SPIV_ENABLE | VECTOR_SPURIOUS);
-	/*
-	 * KVM leaves LINT0 open for its 8259, whose vectors would be exceptions
-	 * (KVM_X86_QUIRK_LINT0_REENABLED), even if the MADT says that it has none.
-	 * Linux closes it in passing, by disabling the local APIC for a moment.
-	 */
-	apic_write(APIC_LVT_LINT0, LVT_MASKED);
 	/* In x2APIC mode the logical id follows from the id, and is read-only. */
 	if (!x2apic) {
 		apic_write(APIC_DFR, DFR_FLAT);
