@@ -169,6 +169,20 @@ u32 ioapic_service(struct ioapic *io)
 	return due;
 }
 
+void ioapic_unsent(struct ioapic *io, u32 pins)
+{
+	unsigned int pin;
+
+	for (pin = 0; pin < IOAPIC_PINS; pin++) {
+		if (!(pins & BIT(pin)))
+			continue;
+		if (is_level(io->redir[pin]))
+			io->redir[pin] &= ~REDIR_REMOTE_IRR;
+		else
+			io->edges |= BIT(pin);
+	}
+}
+
 static struct kvm_irq_routing_msi to_msi(u64 redir)
 {
 	u32 mode = FIELD_GET(REDIR_DELIVERY_MODE, redir);
@@ -195,7 +209,7 @@ unsigned int ioapic_routes(const struct ioapic *io, struct kvm_irq_routing_entry
 	unsigned int pin, nr = 0;
 
 	for (pin = 0; pin < IOAPIC_PINS; pin++) {
-		if (io->redir[pin] & REDIR_MASKED)
+		if ((io->redir[pin] & (REDIR_MASKED | REDIR_REMOTE_IRR)) == REDIR_MASKED)
 			continue;
 		memset(&routes[nr], 0, sizeof(routes[nr]));
 		routes[nr].gsi = pin;

@@ -111,11 +111,21 @@ void ioapic_set_pin(struct ioapic *io, unsigned int pin, bool asserted);
 u32 ioapic_service(struct ioapic *io);
 
 /**
+ * ioapic_unsent() - messages could not be sent: they are due again
+ * @io: the IOAPIC
+ * @pins: from ioapic_service()
+ */
+void ioapic_unsent(struct ioapic *io, u32 pins);
+
+/**
  * ioapic_routes() - the messages of all pins that are not masked
  * @io: the IOAPIC
  * @routes: IOAPIC_PINS entries; those used are filled in to the last byte, in
  *	the order of the pins, so that they can be compared with memcmp(). The
  *	GSI is the pin's number.
+ *
+ * A masked pin keeps its route as long as its message is under way (Remote IRR):
+ * KVM reports the end of an interrupt only if it finds the vector in a route.
  *
  * The addresses are in the form that KVM takes once KVM_X2APIC_API_USE_32BIT_IDS
  * is enabled: bits 14:8 of the id are in address_hi (api.rst,

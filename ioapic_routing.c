@@ -20,26 +20,29 @@ void ioapic_routing_destroy(struct ioapic_routing *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
-static void install(struct ioapic_routing *r, const struct kvm_irq_routing *routes)
+/* Return: whether KVM has the table. */
+static bool install(struct ioapic_routing *r, const struct kvm_irq_routing *routes)
 {
 	size_t size = routes->nr * sizeof(routes->entries[0]);
 
 	/* KVM would wait for all users of the old table, even if nothing changes. */
 	if (routes->nr == r->nr_installed && !memcmp(r->installed, routes->entries, size))
-		return;
+		return true;
 	if (r->ops->install(r->ctx, routes)) {
 		r->failures++;
-		return;
+		return false;
 	}
 	r->nr_installed = routes->nr;
 	memcpy(r->installed, routes->entries, size);
+	return true;
 }
 
 /*
  * Do what the state of the IOAPIC asks for. The state is taken with install_lock
  * held, after the change that led here, so that of two threads the later one
  * installs the newer table. Routes come before messages: KVM reports the end of
- * an interrupt only if it finds the vector in a route.
+ * an interrupt only if it finds the vector in a route. Without routes the messages
+ * wait for whoever comes next.
  */
 static void update(struct ioapic_routing *r)
 {
@@ -56,7 +59,12 @@ static void update(struct ioapic_routing *r)
 	due = ioapic_service(&r->io);
 	pthread_mutex_unlock(&r->lock);
 
-	install(r, routes);
+	if (!install(r, routes)) {
+		pthread_mutex_lock(&r->lock);
+		ioapic_unsent(&r->io, due);
+		pthread_mutex_unlock(&r->lock);
+		due = 0;
+	}
 	for (i = 0; i < routes->nr; i++)
 		if (due & BIT(routes->entries[i].gsi))
 			r->ops->send(r->ctx, &routes->entries[i].u.msi);

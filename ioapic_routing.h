@@ -73,7 +73,8 @@ void ioapic_routing_destroy(struct ioapic_routing *r);
  * @len: 1 to 8
  *
  * When it returns, KVM has the routes that were written, or a failure was
- * counted; the next write to an entry, or end of interrupt, tries again.
+ * counted; the next write to an entry, end of interrupt or change of a line tries
+ * again, and no message is sent before that.
  */
 void ioapic_routing_mmio(struct ioapic_routing *r, u64 offset, bool write, void *data, u32 len);
 

@@ -122,7 +122,7 @@ static const char *check_routes(const struct ioapic *io)
 			return "a reserved bit is set";
 		if (redir & REMOTE_IRR && !(redir & LEVEL))
 			return "Remote IRR without level";
-		if (redir & MASKED)
+		if ((redir & (MASKED | REMOTE_IRR)) == MASKED)
 			continue;
 		if (used++ == nr)
 			return "a route is missing";
@@ -385,6 +385,49 @@ TEST(level)
 	write_redir(&io, 5, redir);
 	EXPECT_EQ(BIT(5), ioapic_service(&io));
 	EXPECT_EQ(NULL, check_routes(&io));
+}
+
+/* KVM reports an end only if a route has the vector: it stays until then. */
+TEST(masked_before_its_end)
+{
+	struct kvm_irq_routing_entry routes[IOAPIC_PINS];
+	struct ioapic io;
+
+	ioapic_init(&io);
+	write_redir(&io, 5, LEVEL | dest(7) | 0x41);
+	ioapic_set_pin(&io, 5, true);
+	EXPECT_EQ(BIT(5), ioapic_service(&io));
+	write_redir(&io, 5, MASKED | LEVEL | dest(7) | 0x41);
+	ASSERT_EQ(1, ioapic_routes(&io, routes));
+	EXPECT_EQ(5, routes[0].gsi);
+	EXPECT_TRUE(same(LEVEL | dest(7) | 0x41, &routes[0].u.msi));
+	EXPECT_EQ(0, ioapic_service(&io));
+
+	ioapic_eoi(&io, 0x41);
+	EXPECT_EQ(0, ioapic_routes(&io, routes));
+	EXPECT_EQ(0, ioapic_service(&io));
+}
+
+/* What was not sent after all is due again, unless it is masked meanwhile. */
+TEST(unsent)
+{
+	struct ioapic io;
+
+	ioapic_init(&io);
+	write_redir(&io, 5, LEVEL | 0x41);
+	write_redir(&io, 7, 0x42);
+	write_redir(&io, 9, 0x43);
+	ioapic_set_pin(&io, 5, true);
+	ioapic_set_pin(&io, 7, true);
+	ioapic_set_pin(&io, 9, true);
+	EXPECT_EQ(BIT(5) | BIT(7) | BIT(9), ioapic_service(&io));
+	ioapic_unsent(&io, BIT(5) | BIT(7) | BIT(9));
+	EXPECT_EQ(LEVEL | 0x41, read_redir(&io, 5));
+	write_redir(&io, 9, MASKED | 0x43);
+	EXPECT_EQ(BIT(5) | BIT(7), ioapic_service(&io));
+	EXPECT_EQ(LEVEL | REMOTE_IRR | 0x41, read_redir(&io, 5));
+	write_redir(&io, 9, 0x43);
+	EXPECT_EQ(0, ioapic_service(&io));
 }
 
 /* The two ways in which Linux ends an interrupt by hand (__eoi_ioapic_pin()) */
@@ -670,6 +713,34 @@ TEST_F(routing, level_line)
 	EXPECT_EQ(0, kvm->nr_early);
 }
 
+/* Without its route a message would have no end: it waits for a table that is taken. */
+TEST_F(routing, no_message_without_route)
+{
+	struct fake_kvm *kvm = &self->kvm;
+
+	ioapic_routing_set_pin(&kvm->r, 5, true);
+	kvm->during = refuse;
+	guest_redir(&kvm->r, 5, LEVEL | 0x41);
+	EXPECT_EQ(0, kvm->nr_sent);
+	EXPECT_EQ(LEVEL | 0x41, kvm->r.io.redir[5]);
+	kvm->during = NULL;
+	ioapic_routing_eoi(&kvm->r, 0);
+	EXPECT_EQ(1, kvm->nr_sent);
+	EXPECT_EQ(LEVEL | REMOTE_IRR | 0x41, kvm->r.io.redir[5]);
+	EXPECT_EQ(0, kvm->nr_early);
+
+	/* An edge waits, too. */
+	kvm->during = refuse;
+	guest_redir(&kvm->r, 6, 0x42);
+	ioapic_routing_set_pin(&kvm->r, 6, true);
+	EXPECT_EQ(1, kvm->nr_sent);
+	kvm->during = NULL;
+	ioapic_routing_set_pin(&kvm->r, 6, false);
+	EXPECT_EQ(2, kvm->nr_sent);
+	EXPECT_EQ(0x42, kvm->sent.data & 0xff);
+	EXPECT_EQ(0, kvm->nr_early);
+}
+
 static void *reader(void *arg)
 {
 	struct ioapic_routing *r = arg;
@@ -779,6 +850,7 @@ TEST_F(routing, concurrency)
 		EXPECT_TRUE(in_step(kvm));
 	}
 	EXPECT_NE(0, kvm->nr_sent);
+	EXPECT_EQ(0, kvm->nr_early);
 }
 
 /* Devices share words, but never lose a pin. */
