@@ -641,8 +641,8 @@ TEST_F(mode, memory)
 /* Without a share: as the host's scheduler likes; polling as in shared mode */
 TEST_F(mode, none)
 {
+	unsigned int i, cpus, polls = 0;
 	cpu_set_t mine;
-	unsigned int i, cpus;
 
 	ASSERT_EQ(0, sched_getaffinity(0, sizeof(mine), &mine));
 	cpus = CPU_COUNT(&mine);
@@ -651,11 +651,12 @@ TEST_F(mode, none)
 	ktstr_vm_destroy(self->vm);
 	self->cfg.topo.cores++;
 	ASSERT_EQ(0, ktstr_vm_create(&self->vm, &self->cfg, &self->err));
-	ASSERT_EQ(2, nr_calls);
-	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(KVM_CAP_HALT_POLL, calls[i].cap);
-		EXPECT_EQ(i ? 0 : HALT_POLL_NS, calls[i].arg);
+	for (i = 0; i < nr_calls; i++) {
+		if (calls[i].cap != KVM_CAP_HALT_POLL)
+			continue;
+		EXPECT_EQ(polls++ ? 0 : HALT_POLL_NS, calls[i].arg);
 	}
+	EXPECT_EQ(2, polls);
 }
 
 /* What KVM refuses is in the result, and the VM runs. */
