@@ -167,8 +167,8 @@ TEST_F_TIMEOUT(dynamic, cgroup_moves, KTSTR_TEST_TIMEOUT)
 		.suite = "dynamic",
 		.name = "cgroup_moves",
 		.cgroups = {
-			{ "here" },
-			{ "there" },
+			{ .name = "here" },
+			{ .name = "there" },
 			{ "there/deep", .weight = 300 },
 		},
 		.workers = {
