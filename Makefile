@@ -273,6 +273,11 @@ $(OBJ)/.checked:
 		echo "ktstr: <$$hdr> is missing: install $${pkgs%%:*} (Debian)" \
 		     "or $${pkgs#*:} (Fedora)" >&2; bad=1; \
 	done; \
+	printf '#include <sys/syscall.h>\nint nr = SYS_sched_setattr;\n' | \
+	$(CC) $(CFLAGS) -fsyntax-only -x c - 2>/dev/null || { \
+		echo "ktstr: the kernel's headers are missing: run \"make headers\" in the" \
+		     "kernel tree first, with the same O= if any" >&2; bad=1; \
+	}; \
 	echo 'int main(void) { return 0; }' | \
 	$(CC) -static -x c - -o $@ 2>/dev/null || { \
 		echo "ktstr: cannot link statically: install libc6-dev (Debian)" \
