@@ -8,31 +8,31 @@
 const struct fixture_sched fixture_scheds[] = {
 	{
 		.name = "fifo",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.text = "one queue for all CPUs, in the order of arrival",
 		.lacks = "nice cpu.weight cpu.max cpu.idle",
 	},
 	{
 		.name = "vtime",
-		.policy = POLICY_VTIME,
+		.policy = FIXTURE_VTIME,
 		.text = "one queue for all CPUs, by virtual time weighted by nice",
 		.lacks = "cpu.weight cpu.max cpu.idle",
 	},
 	{
 		.name = "llc",
-		.policy = POLICY_LLC,
+		.policy = FIXTURE_LLC,
 		.text = "a queue per last-level cache, and CPUs steal from longer ones",
 		.lacks = "nice cpu.weight cpu.max cpu.idle",
 	},
 	{
 		.name = "numa",
-		.policy = POLICY_NUMA,
+		.policy = FIXTURE_NUMA,
 		.text = "as llc, and CPUs prefer idle CPUs and tasks of their own node",
 		.lacks = "nice cpu.weight cpu.max cpu.idle",
 	},
 	{
 		.name = "starve",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_STARVE,
 		.param = 4,
 		.param_is = "one task in this many",
@@ -42,7 +42,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "ignore_weights",
-		.policy = POLICY_VTIME,
+		.policy = FIXTURE_VTIME,
 		.fault = KTSTR_FAULT_WEIGHTS,
 		.suite = "fairness",
 		.check = "weight",
@@ -50,7 +50,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "narrow_affinity",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_AFFINITY,
 		.param = 1,
 		.param_is = "CPUs that such a task may use, at most",
@@ -60,7 +60,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "one_llc",
-		.policy = POLICY_LLC,
+		.policy = FIXTURE_LLC,
 		.fault = KTSTR_FAULT_ONE_LLC,
 		.min_llcs = 2,
 		.suite = "stress",
@@ -69,7 +69,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "llc_per_node",
-		.policy = POLICY_NUMA,
+		.policy = FIXTURE_NUMA,
 		.fault = KTSTR_FAULT_LLC_PER_NODE,
 		.min_llcs = 2,
 		.suite = "numa",
@@ -78,7 +78,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "one_cpu",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_ONE_CPU,
 		.suite = "basic",
 		.check = "conservation",
@@ -86,7 +86,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "lost_wakeup",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_LOST_WAKEUP,
 		.param = 50,
 		.param_is = "one wake-up in this many",
@@ -96,7 +96,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "pingpong",
-		.policy = POLICY_LLC,
+		.policy = FIXTURE_LLC,
 		.fault = KTSTR_FAULT_PINGPONG,
 		.min_llcs = 2,
 		.suite = "interaction",
@@ -105,7 +105,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "cross_node",
-		.policy = POLICY_NUMA,
+		.policy = FIXTURE_NUMA,
 		.fault = KTSTR_FAULT_CROSS_NODE,
 		.min_llcs = 2,
 		.min_nodes = 2,
@@ -115,7 +115,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "idle_cpus",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_IDLE_CPUS,
 		.param = 2,
 		.param_is = "one CPU in this many",
@@ -125,7 +125,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "long_slice",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_LONG_SLICE,
 		.param = 50,
 		.param_is = "times 20 ms",
@@ -135,7 +135,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "lifo",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_LIFO,
 		.suite = "fairness",
 		.check = "starvation",
@@ -143,7 +143,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "cgroup_move",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_CGROUP_MOVE,
 		.suite = "dynamic",
 		.check = "gap",
@@ -151,7 +151,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "cpuset_change",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_CPUSET,
 		.suite = "cpuset",
 		.check = "alive",
@@ -159,7 +159,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "hotplug",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_HOTPLUG,
 		.suite = "hotplug",
 		.check = "starvation",
@@ -167,7 +167,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "rt_hog",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_RT,
 		.suite = "rt",
 		.check = "gap",
@@ -175,7 +175,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "kworkers",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_KWORKERS,
 		.suite = "interaction",
 		.check = "latency",
@@ -183,7 +183,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "reload",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_RELOAD,
 		.suite = "interaction",
 		.check = "gap",
@@ -191,7 +191,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "error",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_ERROR,
 		.param = 3000,
 		.param_is = "ms",
@@ -201,7 +201,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "verifier",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_VERIFIER,
 		.suite = "basic",
 		.check = "load",
@@ -209,7 +209,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "leak",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_LEAK,
 		.param = 300,
 		.param_is = "tasks that it has room for beside those at its start",
@@ -219,7 +219,7 @@ const struct fixture_sched fixture_scheds[] = {
 	},
 	{
 		.name = "delay",
-		.policy = POLICY_FIFO,
+		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_DELAY,
 		.param = 100,
 		.param_is = "ms at most",
@@ -270,12 +270,12 @@ void fixture_layout(enum fixture_policy policy, const struct host_topology *topo
 
 	BUILD_BUG_ON(TOPOLOGY_MAX_CPUS > KTSTR_MAX_CPUS);
 	*layout = (struct fixture_layout){ .nr_queues = 1, .nr_groups = 1 };
-	if (policy != POLICY_LLC && policy != POLICY_NUMA)
+	if (policy != FIXTURE_LLC && policy != FIXTURE_NUMA)
 		return;
 	layout->nr_queues = topo->nr_llcs;
 	for (i = 0; i < TOPOLOGY_MAX_CPUS; i++)
 		if (cpu_set_has(&topo->online, i))
 			layout->cpu_queue[i] = topo->cpus[i].llc;
-	if (policy == POLICY_NUMA)
+	if (policy == FIXTURE_NUMA)
 		group_by_node(topo, layout);
 }

@@ -15,16 +15,16 @@
 
 /**
  * enum fixture_policy - how tasks wait for CPUs
- * @POLICY_FIFO: in one queue, in the order of arrival
- * @POLICY_VTIME: in one queue, by weighted virtual time
- * @POLICY_LLC: in a queue per last-level cache, which CPUs of others steal from
- * @POLICY_NUMA: the same, and queues and idle CPUs of the own node come first
+ * @FIXTURE_FIFO: in one queue, in the order of arrival
+ * @FIXTURE_VTIME: in one queue, by weighted virtual time
+ * @FIXTURE_LLC: in a queue per last-level cache, which CPUs of others steal from
+ * @FIXTURE_NUMA: the same, and queues and idle CPUs of the own node come first
  */
 enum fixture_policy {
-	POLICY_FIFO,
-	POLICY_VTIME,
-	POLICY_LLC,
-	POLICY_NUMA,
+	FIXTURE_FIFO,
+	FIXTURE_VTIME,
+	FIXTURE_LLC,
+	FIXTURE_NUMA,
 };
 
 /**

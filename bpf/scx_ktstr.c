@@ -187,7 +187,7 @@ static int set_up(struct scx_ktstr *skel, const struct fixture_sched *sched, u64
 	free(topo);
 	skel->rodata->fault = sched->fault;
 	skel->rodata->param = param;
-	skel->rodata->vtime_order = sched->policy == POLICY_VTIME;
+	skel->rodata->vtime_order = sched->policy == FIXTURE_VTIME;
 	skel->rodata->loader_pid = getpid();
 	skel->rodata->nr_cpus = libbpf_num_possible_cpus();
 	skel->rodata->nr_queues = layout.nr_queues;

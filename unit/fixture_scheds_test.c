@@ -39,7 +39,7 @@ TEST(every_policy_is_there_healthy)
 	enum fixture_policy policy;
 	const struct fixture_sched *s;
 
-	for (policy = POLICY_FIFO; policy <= POLICY_NUMA; policy++) {
+	for (policy = FIXTURE_FIFO; policy <= FIXTURE_NUMA; policy++) {
 		s = fixture_sched_healthy(policy);
 		EXPECT_EQ(policy, s->policy);
 		EXPECT_EQ(KTSTR_FAULT_NONE, s->fault);
@@ -105,7 +105,7 @@ TEST(one_queue)
 	unsigned int i;
 
 	ASSERT_NE(NULL, topo);
-	fixture_layout(POLICY_VTIME, topo, &layout);
+	fixture_layout(FIXTURE_VTIME, topo, &layout);
 	free(topo);
 	EXPECT_EQ(1, layout.nr_queues);
 	EXPECT_EQ(1, layout.nr_groups);
@@ -121,7 +121,7 @@ TEST(queue_per_llc)
 	unsigned int i;
 
 	ASSERT_NE(NULL, topo);
-	fixture_layout(POLICY_LLC, topo, &layout);
+	fixture_layout(FIXTURE_LLC, topo, &layout);
 	free(topo);
 	EXPECT_EQ(3, layout.nr_queues);
 	EXPECT_EQ(1, layout.nr_groups);
@@ -139,7 +139,7 @@ TEST(queues_in_nodes)
 	unsigned int i;
 
 	ASSERT_NE(NULL, topo);
-	fixture_layout(POLICY_NUMA, topo, &layout);
+	fixture_layout(FIXTURE_NUMA, topo, &layout);
 	free(topo);
 	EXPECT_EQ(3, layout.nr_queues);
 	EXPECT_EQ(2, layout.nr_groups);
