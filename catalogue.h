@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * All scenarios, by suite: catalogue/SUITE.c has those of one, as data. The file
+ * catalogue.c lists the suites, and nothing else has to know of a new scenario.
+ */
+#ifndef KTSTR_CATALOGUE_H
+#define KTSTR_CATALOGUE_H
+
+#include <stddef.h>
+
+#include "scenario.h"
+
+/**
+ * struct suite - scenarios that are after the same kind of bug
+ * @name: for example "cpuset"; also scenario.suite of each
+ * @text: one sentence about it
+ * @limits: what all of them demand beyond check_defaults
+ * @scenarios: the scenarios
+ * @nr: how many
+ */
+struct suite {
+	const char *name;
+	const char *text;
+	struct limits limits;
+	const struct scenario *scenarios;
+	size_t nr;
+};
+
+extern const struct suite *const catalogue[];
+extern const size_t nr_suites;
+
+/* The suite of this name, or NULL */
+const struct suite *catalogue_suite(const char *name);
+
+/* The scenario of this name in this suite, or NULL */
+const struct scenario *catalogue_scenario(const char *suite, const char *name);
+
+#endif /* KTSTR_CATALOGUE_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a scheduler does not do, by design, so that no scenario may ask for it. */
+#ifndef KTSTR_SCHEDULERS_H
+#define KTSTR_SCHEDULERS_H
+
+/**
+ * struct scheduler - a scheduler that the suite knows
+ * @command: the program and its arguments; NULL for the kernel's own, EEVDF
+ * @name: for the names of tests: letters, digits and '_'
+ * @lacks: see struct check_sched; NULL for nothing
+ * @lacks_reason: why that is no fault; NULL if it lacks nothing
+ */
+struct scheduler {
+	const char *command;
+	const char *name;
+	const char *lacks;
+	const char *lacks_reason;
+};
+
+/**
+ * schedulers_find() - what is known of a scheduler
+ * @command: as in struct session_config; a path before the program's name does not
+ *	matter, nor do arguments that choose no other policy; NULL for EEVDF
+ * @sched: filled in; of one that is not known, @lacks is NULL: everything is asked of it
+ *
+ * The suite's own (fixture_scheds.h) are among them.
+ */
+void schedulers_find(const char *command, struct scheduler *sched);
+
+/* EEVDF and the tree's, which the whole catalogue runs under; ends with no name. */
+extern const struct scheduler schedulers_tree[];
+
+#endif /* KTSTR_SCHEDULERS_H */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where scenarios are played: a guest is booted, the scheduler loaded, the
+ * scenario run and judged, and the result written. Where asked, the next play on
+ * the same topology gets the same guest, once that is proved clean.
+ */
+#ifndef KTSTR_STAGE_H
+#define KTSTR_STAGE_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include "catalogue.h"
+#include "check.h"
+#include "session.h"
+
+/**
+ * struct stage - where scenarios are played; all zero at first
+ * @reuse: guests are kept for the next play on the same topology
+ * @session: the guest that is kept
+ * @topology: its topology, as it was asked for; empty if there is none
+ * @plays: how many scenarios it has seen
+ */
+struct stage {
+	bool reuse;
+	struct session session;
+	char topology[TOPOLOGY_STR_SIZE];
+	unsigned int plays;
+};
+
+/**
+ * struct play - one scenario, once
+ * @suite: the scenario's
+ * @sc: the scenario
+ * @topology: as topology_parse() reads it
+ * @scheduler: as in struct session_config; NULL for EEVDF
+ * @rerun: the command that plays exactly this again
+ */
+struct play {
+	const struct suite *suite;
+	const struct scenario *sc;
+	const char *topology;
+	const char *scheduler;
+	const char *rerun;
+};
+
+/**
+ * stage_play() - play a scenario and judge the scheduler
+ * @stage: where
+ * @play: what
+ * @findings: filled in. Besides those of check_run() there may be: "load", that the
+ *	scheduler could not be loaded; "guest", that the guest or the conversation with
+ *	it failed; "scenario", that it has a mistake, does not fit the topology
+ *	(SKIP), or that this host cannot play it (SKIP).
+ *
+ * Prints diagnostic lines: what was played, all findings that are no PASS, and how to
+ * play it again if it failed. Writes a file into KTSTR_RESULTS, if that is set.
+ *
+ * Return: the verdict.
+ */
+enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings);
+
+/**
+ * stage_end() - end the guest that is kept, if any
+ * @stage: where
+ */
+void stage_end(struct stage *stage);
+
+#endif /* KTSTR_STAGE_H */
