@@ -105,11 +105,16 @@ static const struct virtio_console_ops console_ops = {
 	.open = console_open,
 };
 
+/* Without a thread of its own, the console works in those of its readers. */
 static void console_resume(void *ctx)
 {
 	struct devices *dev = ctx;
 
 	virtio_console_resume(&dev->console);
+	pthread_mutex_lock(&dev->drain_lock);
+	if (dev->stopped)
+		virtio_console_drain(&dev->console);
+	pthread_mutex_unlock(&dev->drain_lock);
 }
 
 static void end_channels(struct devices *dev)
@@ -264,6 +269,7 @@ int devices_create(struct devices *dev, int vm_fd, const struct devices_config *
 	dev->io_stop = -1;
 	pthread_mutex_init(&dev->uart_lock, NULL);
 	pthread_mutex_init(&dev->log.lock, NULL);
+	pthread_mutex_init(&dev->drain_lock, NULL);
 	ioapic_routing_init(&dev->ioapic, &ioapic_ops, dev);
 	uart_init(&dev->uart, &uart_ops, dev);
 
@@ -312,6 +318,7 @@ void devices_destroy(struct devices *dev)
 	for (i = 0; i < CONSOLE_NR_PORTS; i++)
 		channel_destroy(&dev->channels[i]);
 	ioapic_routing_destroy(&dev->ioapic);
+	pthread_mutex_destroy(&dev->drain_lock);
 	pthread_mutex_destroy(&dev->log.lock);
 	pthread_mutex_destroy(&dev->uart_lock);
 	close_if_open(dev->io_stop);
@@ -376,6 +383,10 @@ void devices_stop(struct devices *dev)
 			pthread_join(slot->thread, NULL);
 		slot->started = false;
 	}
+	pthread_mutex_lock(&dev->drain_lock);
+	dev->stopped = true;
+	virtio_console_drain(&dev->console);
+	pthread_mutex_unlock(&dev->drain_lock);
 	end_channels(dev);
 	dev->log.text[dev->log.len] = '\0';
 }

@@ -104,6 +104,8 @@ struct devices {
 	struct virtio_slot slots[VIRTIO_NR_SLOTS];
 	int io_stop;
 	bool finishing;
+	pthread_mutex_t drain_lock;
+	bool stopped;
 	struct console_log log;
 };
 
@@ -142,7 +144,7 @@ int devices_start(struct devices *dev, struct errmsg *err);
  * devices_finish() - the guest has ended: take what it sent, then no more
  * @dev: created devices; callable from any thread
  *
- * What there is no room for is taken as it is read, until devices_stop().
+ * What there is no room for is taken as it is read, after devices_stop(), too.
  */
 void devices_finish(struct devices *dev);
 

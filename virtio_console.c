@@ -233,7 +233,8 @@ static bool control_step(struct virtio_console *con)
 /*
  * Copy the guest's next data to the bounce buffer. A single one of its buffers
  * may well have gigabytes: such a one takes many calls. It stays the guest's
- * next data until consume_data().
+ * next data until consume_data(). Nobody can write to a closed port: such data
+ * has no stream, and is not looked at.
  * Return: false if there is none; *@len is zero at the end of a buffer.
  */
 static bool look_at_data(struct virtio_console *con, unsigned int i, size_t *len)
@@ -247,7 +248,8 @@ static bool look_at_data(struct virtio_console *con, unsigned int i, size_t *len
 	}
 	if (!port->tx_busy)
 		return false;
-	*len = virtq_chain_copy(&port->tx, port->tx_done, con->bounce, BOUNCE_SIZE);
+	if (port->reported_open)
+		*len = virtq_chain_copy(&port->tx, port->tx_done, con->bounce, BOUNCE_SIZE);
 	return true;
 }
 
@@ -289,8 +291,7 @@ static bool port_step(struct virtio_console *con, unsigned int i, bool *waiting)
 	pthread_mutex_unlock(&con->dev.lock);
 
 	if (got) {
-		/* Nobody can write to a closed port: such data has no stream. */
-		taken = len && was_open ? con->ops->data(con->ctx, i, con->bounce, len) : len;
+		taken = len ? con->ops->data(con->ctx, i, con->bounce, len) : 0;
 		consume_data(con, i, taken, len);
 		*waiting = *waiting || taken < len;
 		return taken || !len;
@@ -302,22 +303,39 @@ static bool port_step(struct virtio_console *con, unsigned int i, bool *waiting)
 	return true;
 }
 
+/* One piece of work for each queue. Return: false if there was nothing to do. */
+static bool step(struct virtio_console *con, bool *waiting)
+{
+	bool progress = control_step(con);
+	unsigned int i;
+
+	*waiting = false;
+	for (i = 0; i < CONSOLE_NR_PORTS; i++)
+		progress = port_step(con, i, waiting) || progress;
+	return progress;
+}
+
 bool virtio_console_process(struct virtio_console *con)
 {
-	unsigned int n, i;
 	eventfd_t count;
+	unsigned int n;
+	bool waiting;
 
 	eventfd_read(con->dev.notify_fd, &count);
 	for (n = 0; n < MAX_STEPS; n++) {
-		bool progress = control_step(con), waiting = false;
-
-		for (i = 0; i < CONSOLE_NR_PORTS; i++)
-			progress = port_step(con, i, &waiting) || progress;
-		if (!progress)
+		if (!step(con, &waiting))
 			return waiting;
 	}
 	virtio_console_resume(con);
 	return true;
+}
+
+void virtio_console_drain(struct virtio_console *con)
+{
+	bool waiting;
+
+	while (step(con, &waiting))
+		;
 }
 
 int virtio_console_send(struct virtio_console *con, enum console_port_id id,

@@ -136,6 +136,15 @@ void virtio_console_destroy(struct virtio_console *con);
 bool virtio_console_process(struct virtio_console *con);
 
 /**
+ * virtio_console_drain() - look at all queues until there is nothing more to do
+ * @con: the console of a guest that does not run any more
+ *
+ * In the place of virtio_console_process(). What the monitor does not take stays
+ * in the guest's memory, for the next call.
+ */
+void virtio_console_drain(struct virtio_console *con);
+
+/**
  * virtio_console_resume() - the monitor can take data again
  * @con: the console; any thread may call this
  *

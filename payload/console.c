@@ -69,9 +69,22 @@ static void reset(void)
 /* Until the device notices */
 static void break_it(void)
 {
-	console_send_gpa(NO_RAM, 16);
+	console_send_gpa(0, NO_RAM, 16);
 	while (!(console_register(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET))
 		cpu_relax();
+}
+
+/* Fill the queue with buffers of @len bytes, of which each page says where it is. */
+static void last_words(u32 len)
+{
+	u64 gpa = CONSOLE_WORDS;
+	u16 i;
+
+	for (i = 0; i < CONSOLE_QUEUE_SIZE * len / CONSOLE_PAGE; i++)
+		*(u64 *)(gpa + i * CONSOLE_PAGE) = CONSOLE_WORDS + i;
+	for (i = 0; i < CONSOLE_QUEUE_SIZE; i++)
+		console_send_gpa(i, gpa + i * len, len);
+	power_off();
 }
 
 static void serve(const struct console_request *r)
@@ -80,6 +93,9 @@ static void serve(const struct console_request *r)
 	case CONSOLE_ECHO:
 		echo(r->len, r->parts);
 		return;
+	case CONSOLE_LAST_WORDS:
+		last_words(r->len);
+		break;
 	case CONSOLE_CLOSE:
 		console_set_open(false);
 		console_set_open(true);

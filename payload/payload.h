@@ -273,8 +273,10 @@ void console_set_open(bool open);
 void console_send(const void *data, u32 len, u32 parts);
 void console_receive(void *data, u32 len);
 
-/* Make a buffer available, and not wait for what comes of it. */
-void console_send_gpa(u64 gpa, u32 len);
+#define CONSOLE_QUEUE_SIZE	16
+
+/* Make buffer @i available, and not wait for what comes of it. */
+void console_send_gpa(u16 i, u64 gpa, u32 len);
 
 /* Start the console, if it is not, and send a report. */
 void report(enum report_kind kind, const void *entries, u32 count, u32 size);

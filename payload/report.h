@@ -232,6 +232,8 @@ struct irq_reply {
  * @CONSOLE_RESET: reset the device in the middle of things, then start it anew
  * @CONSOLE_BREAK: make a buffer available that is not in RAM, then the same
  * @CONSOLE_CLOSE: close the port, and open it again
+ * @CONSOLE_LAST_WORDS: power off with the whole queue full of buffers of @len
+ *	bytes, a multiple of CONSOLE_PAGE, from CONSOLE_WORDS on, one after the other
  * @CONSOLE_END: power off
  */
 enum console_action {
@@ -239,6 +241,7 @@ enum console_action {
 	CONSOLE_RESET,
 	CONSOLE_BREAK,
 	CONSOLE_CLOSE,
+	CONSOLE_LAST_WORDS,
 	CONSOLE_END,
 };
 
@@ -254,6 +257,10 @@ struct console_request {
 #define CONSOLE_MAX_LEN	(128 * 1024)
 #define ECHO_XOR	0x5a
 #define CONSOLE_QUEUES	6
+
+/* Where last words are; at the start of each page is CONSOLE_WORDS and its number. */
+#define CONSOLE_WORDS	0x800000
+#define CONSOLE_PAGE	4096
 
 /**
  * struct console_report - registers of the device

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "devices.h"
 #include "kselftest_harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
@@ -1141,6 +1142,28 @@ TEST_F_TIMEOUT(console, close_and_open, TEST_TIMEOUT)
 	request(_metadata, self, &(struct console_request) { .action = CONSOLE_CLOSE });
 	receive_state(_metadata, self);
 	echo(_metadata, self, 1000, 1);
+}
+
+/*
+ * What lies in the queue when the machine ends is not lost: neither what one look
+ * at the queue does not take, nor what there is no room for until it is read.
+ */
+TEST_F_TIMEOUT(console, last_words, TEST_TIMEOUT)
+{
+	const u32 len = SZ_512K;
+	static u64 page[CONSOLE_PAGE / sizeof(u64)];
+	u32 i;
+
+	request(_metadata, self, &(struct console_request) {
+		.action = CONSOLE_LAST_WORDS, .len = len,
+	});
+	wait_for(_metadata, &self->m, KTSTR_VM_POWEROFF);
+	ASSERT_LT(CHANNEL_SIZE, 16 * len);
+	for (i = 0; i < 16 * len / CONSOLE_PAGE; i++) {
+		receive(_metadata, &self->m, page, sizeof(page));
+		ASSERT_EQ(CONSOLE_WORDS + i, page[0]);
+	}
+	EXPECT_EQ(0, ktstr_vm_recv(self->m.vm, page, sizeof(page), 0));
 }
 
 /* A payload that halts until the console interrupts is woken by what it is sent. */

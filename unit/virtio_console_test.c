@@ -476,20 +476,37 @@ TEST_F(console, send_is_bounded)
 	EXPECT_EQ(0, send(&self->con, self->stream, QUEUE_SIZE * BUF_SIZE));
 }
 
-/* Linux throws away what comes for a port that nobody has open. */
+/*
+ * Linux throws away what comes for a port that nobody has open: at every step of
+ * the handshake it has to wait for the next one. A guest may open the port before
+ * it has learnt that ours is open, and even before it has said that it has one.
+ */
 TEST_F(console, send_before_open)
 {
 	struct guest *g = &self->g;
 
-	ASSERT_EQ(0, send(&self->con, "early ", 6));
+	ASSERT_EQ(0, send(&self->con, "the ", 4));
 	ASSERT_TRUE(start(g, variant->features));
-	ASSERT_EQ(0, send(&self->con, "bird", 4));
+	ASSERT_EQ(0, send(&self->con, "early ", 6));
+	run_io(&self->con);
+	EXPECT_EQ(0, receive(g, self->got, STREAM_SIZE));
+	ASSERT_TRUE(control(g, &self->con, VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1));
+	ASSERT_EQ(0, send(&self->con, "bird ", 5));
+	ASSERT_TRUE(control(g, &self->con, 0, VIRTIO_CONSOLE_PORT_READY, 1));
+	ASSERT_EQ(0, send(&self->con, "waits", 5));
 	run_io(&self->con);
 	EXPECT_EQ(0, receive(g, self->got, STREAM_SIZE));
 	ASSERT_TRUE(open_port(g, &self->con, true));
-	/* in one or two pieces, but in order */
-	EXPECT_EQ(10, receive(g, self->got, STREAM_SIZE));
-	EXPECT_EQ(0, memcmp("early bird", self->got, 10));
+	/* in several pieces, but in order */
+	EXPECT_EQ(20, receive(g, self->got, STREAM_SIZE));
+	EXPECT_EQ(0, memcmp("the early bird waits", self->got, 20));
+
+	ASSERT_TRUE(guest_start(g, FEATURES | variant->features, QUEUE_SIZE));
+	fill_rx(g, RX);
+	ASSERT_EQ(0, send(&self->con, "again", 5));
+	ASSERT_TRUE(open_port(g, &self->con, true));
+	EXPECT_EQ(5, receive(g, self->got, STREAM_SIZE));
+	EXPECT_EQ(0, memcmp("again", self->got, 5));
 }
 
 TEST_F(console, close_ends_the_stream)
@@ -755,6 +772,32 @@ TEST_F(console, close_waits_for_the_reader)
 	run_io(&self->con);
 	EXPECT_EQ(sent, self->m.nr_bulk);
 	EXPECT_STREQ("OoDcoCc", self->m.log);
+}
+
+/* All that a guest left at its end; what is not taken waits for the next time. */
+TEST_F(console, drain)
+{
+	const size_t size = 16ULL * GUEST_HIGH_SIZE;
+	struct guest *g = &self->g;
+	struct guest_sg sg[16];
+	size_t i, sent;
+
+	ASSERT_TRUE(start_bulk(g, &self->con, variant->features));
+	for (i = 0; i < ARRAY_SIZE(sg); i++)
+		sg[i] = (struct guest_sg){ GUEST_HIGH_GPA, GUEST_HIGH_SIZE, false };
+	for (i = 0; i < 4; i++)
+		ASSERT_LE(0, guest_add(g, TX, sg, ARRAY_SIZE(sg)));
+	guest_publish(g, TX);
+	self->m.nr_data = STREAM_SIZE;	/* is counted only */
+	sent = send_bulk(g, self->stream, 0);
+	self->m.bulk_room = sent / 2 + 1;
+	virtio_console_drain(&self->con);
+	EXPECT_EQ(STREAM_SIZE + 4 * size, self->m.nr_data);
+	EXPECT_EQ(sent / 2 + 1, self->m.nr_bulk);
+	self->m.bulk_room = SIZE_MAX;
+	virtio_console_drain(&self->con);
+	EXPECT_EQ(sent, self->m.nr_bulk);
+	EXPECT_EQ(0, memcmp(self->stream, self->m.data, sent));
 }
 
 /* The threads of a monitor; the test itself is the guest. */

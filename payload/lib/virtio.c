@@ -12,7 +12,7 @@
 
 #define BASE		MAP_VIRTIO(VIRTIO_SLOT_CONSOLE)
 #define GSI		MAP_VIRTIO_GSI(VIRTIO_SLOT_CONSOLE)
-#define QUEUE_SIZE	16
+#define QUEUE_SIZE	CONSOLE_QUEUE_SIZE
 #define BUFFER_SIZE	512
 
 #define F_VERSION_1	BIT_ULL(VIRTIO_F_VERSION_1)
@@ -225,10 +225,10 @@ void console_send(const void *data, u32 len, u32 parts)
 	send(&queues[TX], data, len, parts);
 }
 
-void console_send_gpa(u64 gpa, u32 len)
+void console_send_gpa(u16 i, u64 gpa, u32 len)
 {
-	queues[TX].desc[0] = (struct vring_desc){ .addr = gpa, .len = len };
-	publish(&queues[TX], 0);
+	queues[TX].desc[i] = (struct vring_desc){ .addr = gpa, .len = len };
+	publish(&queues[TX], i);
 }
 
 void console_receive(void *data, u32 len)
