@@ -146,6 +146,7 @@ static void on_vcpu_end(void *ctx, enum vcpu_end why, const char *text)
 		[VCPU_END_KVM_ERROR] = KTSTR_VM_KVM_ERROR,
 		[VCPU_END_SYSTEM_RESET] = KTSTR_VM_RESET,
 		[VCPU_END_SYSTEM_POWEROFF] = KTSTR_VM_POWEROFF,
+		[VCPU_END_SYSTEM_CRASH] = KTSTR_VM_PANIC,
 	};
 
 	vm_end(ctx, states[why], text);
@@ -812,7 +813,7 @@ static void classify_reset(struct ktstr_vm_result *result, const char *console)
 	int len;
 
 	if (!text || (result->state != KTSTR_VM_RESET && result->state != KTSTR_VM_TIMEOUT &&
-		      result->state != KTSTR_VM_TRIPLE_FAULT))
+		      result->state != KTSTR_VM_PANIC && result->state != KTSTR_VM_TRIPLE_FAULT))
 		return;
 	text += sizeof(panic) - 1;
 	len = strcspn(text, "\n");

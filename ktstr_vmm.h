@@ -132,7 +132,7 @@ enum ktstr_vm_state {
  */
 struct ktstr_vm_result {
 	enum ktstr_vm_state state;
-	char reason[256];
+	char reason[VCPU_END_TEXT_SIZE];
 	char image[16];
 	char image_version[256];
 	u64 image_size;

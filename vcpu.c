@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <linux/kernel.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +11,7 @@
 #include "clock.h"
 #include "kvm_caps.h"
 #include "vcpu.h"
+#include "vcpu_exit.h"
 
 /* Interrupts KVM_RUN; its handler does nothing. */
 #define KICK_SIGNAL	SIGRTMIN
@@ -54,16 +54,14 @@ void vcpu_destroy(struct vcpu *vcpu)
 	close(vcpu->fd);
 }
 
-__printf(3, 4)
-static void end(struct vcpu *vcpu, enum vcpu_end why, const char *fmt, ...)
+/* @error: of KVM_RUN, or 0 for the exit that it came back with */
+static void end(struct vcpu *vcpu, int error)
 {
-	char text[192];
-	va_list ap;
+	char why[VCPU_EXIT_TEXT_SIZE], text[VCPU_END_TEXT_SIZE];
+	const enum vcpu_end kind = vcpu_exit_end(vcpu->run, error, why, sizeof(why));
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	vcpu->ops->end(vcpu->ctx, why, text);
+	snprintf(text, sizeof(text), "CPU %u: %s", vcpu->index, why);
+	vcpu->ops->end(vcpu->ctx, kind, text);
 }
 
 static void handle_pio(struct vcpu *vcpu)
@@ -76,36 +74,6 @@ static void handle_pio(struct vcpu *vcpu)
 	for (i = 0; i < run->io.count; i++, data += run->io.size)
 		vcpu->ops->pio(vcpu->ctx, run->io.port,
 			       run->io.direction == KVM_EXIT_IO_OUT, data, run->io.size);
-}
-
-static void handle_internal_error(struct vcpu *vcpu)
-{
-	const struct kvm_run *run = vcpu->run;
-	char data[3 * sizeof(run->emulation_failure.insn_bytes) + 1] = "";
-	unsigned int i, len = 0;
-
-	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
-	    run->emulation_failure.ndata >= 3 &&
-	    run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) {
-		len = run->emulation_failure.insn_size;
-		if (len > sizeof(run->emulation_failure.insn_bytes))
-			len = sizeof(run->emulation_failure.insn_bytes);
-	}
-	for (i = 0; i < len; i++)
-		sprintf(data + 3 * i, " %02x", run->emulation_failure.insn_bytes[i]);
-	end(vcpu, VCPU_END_INTERNAL_ERROR,
-	    "CPU %u: KVM_EXIT_INTERNAL_ERROR, suberror %u%s%s", vcpu->index,
-	    run->internal.suberror, len ? ", instruction bytes" : "", data);
-}
-
-static void handle_system_event(struct vcpu *vcpu)
-{
-	u32 type = vcpu->run->system_event.type;
-
-	if (type == KVM_SYSTEM_EVENT_SHUTDOWN)
-		end(vcpu, VCPU_END_SYSTEM_POWEROFF, "CPU %u: system event: shutdown", vcpu->index);
-	else
-		end(vcpu, VCPU_END_SYSTEM_RESET, "CPU %u: system event %u", vcpu->index, type);
 }
 
 /* Return: whether the vCPU can go on */
@@ -126,23 +94,8 @@ static bool handle_exit(struct vcpu *vcpu)
 		return true;
 	case KVM_EXIT_INTR:
 		return true;
-	case KVM_EXIT_SHUTDOWN:
-		end(vcpu, VCPU_END_SHUTDOWN, "CPU %u: KVM_EXIT_SHUTDOWN", vcpu->index);
-		return false;
-	case KVM_EXIT_SYSTEM_EVENT:
-		handle_system_event(vcpu);
-		return false;
-	case KVM_EXIT_INTERNAL_ERROR:
-		handle_internal_error(vcpu);
-		return false;
-	case KVM_EXIT_FAIL_ENTRY:
-		end(vcpu, VCPU_END_INTERNAL_ERROR, "CPU %u: KVM_EXIT_FAIL_ENTRY, reason %#llx",
-		    vcpu->index,
-		    (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
-		return false;
 	default:
-		end(vcpu, VCPU_END_KVM_ERROR, "CPU %u: unexpected exit reason %u",
-		    vcpu->index, run->exit_reason);
+		end(vcpu, 0);
 		return false;
 	}
 }
@@ -223,8 +176,7 @@ static void *vcpu_thread(void *arg)
 			/* EAGAIN: it waited for SIPI and was woken (api.rst, KVM_RUN) */
 			go_on = interrupted(vcpu);
 		} else {
-			end(vcpu, VCPU_END_KVM_ERROR, "CPU %u: KVM_RUN: %s", vcpu->index,
-			    strerrorname_np(errno));
+			end(vcpu, errno);
 			go_on = false;
 		}
 	}

@@ -10,29 +10,17 @@
 #include <stdbool.h>
 
 #include "errmsg.h"
+#include "vcpu_exit.h"
 
-/**
- * enum vcpu_end - why a vCPU's thread wants the VM to end
- * @VCPU_END_SHUTDOWN: triple fault
- * @VCPU_END_INTERNAL_ERROR: KVM cannot run this guest's code
- * @VCPU_END_KVM_ERROR: KVM_RUN failed, or an exit without a handler
- * @VCPU_END_SYSTEM_RESET: KVM_SYSTEM_EVENT_RESET
- * @VCPU_END_SYSTEM_POWEROFF: KVM_SYSTEM_EVENT_SHUTDOWN
- */
-enum vcpu_end {
-	VCPU_END_SHUTDOWN,
-	VCPU_END_INTERNAL_ERROR,
-	VCPU_END_KVM_ERROR,
-	VCPU_END_SYSTEM_RESET,
-	VCPU_END_SYSTEM_POWEROFF,
-};
+/* Room for what vcpu_ops.end() is told */
+#define VCPU_END_TEXT_SIZE	(VCPU_EXIT_TEXT_SIZE + 32)
 
 /**
  * struct vcpu_ops - what a vCPU's exits need; called in the vCPU's thread
  * @pio: port I/O of @size (1, 2 or 4) bytes at @data
  * @mmio: memory access of @len (1 to 8) bytes at @data
  * @eoi: the LAPIC ended an interrupt that the userspace IOAPIC sent as a level
- * @end: the vCPU cannot go on
+ * @end: the vCPU cannot go on; @text is a line for a person
  */
 struct vcpu_ops {
 	void (*pio)(void *ctx, u16 port, bool write, void *data, u8 size);

@@ -230,7 +230,7 @@ FIXTURE(fault) {
 	int ret;
 	struct errmsg err;
 	enum ktstr_vm_state state;
-	char reason[256];
+	char reason[VCPU_END_TEXT_SIZE];
 	bool registers;
 	bool tsc_jumps;
 	bool warned;

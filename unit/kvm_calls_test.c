@@ -17,11 +17,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "host.h"
 #include "ioapic.h"
 #include "kselftest_harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
+#include "tiny_guest.h"
 
 #define MAX_CALLS	1024
 
@@ -50,6 +52,15 @@ static struct {
 	u32 phys_bits;
 	bool no_phys_bits;
 } host;
+
+/* How the first KVM_RUN of the last vCPU ends, if @fake */
+static struct {
+	bool fake;
+	int error;
+	void (*fill)(struct kvm_run *run);
+	int vcpu_fd;
+	struct kvm_run *run;
+} vcpu_run;
 
 static struct call *note(unsigned long request, u64 arg)
 {
@@ -90,6 +101,13 @@ static void change_phys_bits(struct kvm_cpuid2 *cpuid)
 	}
 }
 
+static int fake_run(void)
+{
+	vcpu_run.fill(vcpu_run.run);
+	errno = vcpu_run.error;
+	return errno ? -1 : 0;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	struct call *call;
@@ -99,6 +117,8 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if (request == KVM_RUN && vcpu_run.fake)
+		return fake_run();
 	call = note(request, (u64)arg);
 	if (request == KVM_ENABLE_CAP) {
 		call->arg = ((struct kvm_enable_cap *)arg)->cap;
@@ -113,6 +133,8 @@ int ioctl(int fd, unsigned long request, ...)
 		call->ret = answer((long)arg, call->ret);
 	else if (request == KVM_GET_SUPPORTED_CPUID && !call->ret)
 		change_phys_bits(arg);
+	else if (request == KVM_CREATE_VCPU)
+		vcpu_run.vcpu_fd = call->ret;
 	return call->ret;
 }
 
@@ -120,6 +142,15 @@ int close(int fd)
 {
 	note(CALL_CLOSE, fd);
 	return syscall(SYS_close, fd);
+}
+
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t at)
+{
+	void *p = (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, at);
+
+	if (fd >= 0 && fd == vcpu_run.vcpu_fd)
+		vcpu_run.run = p;
+	return p;
 }
 
 int munmap(void *addr, size_t len)
@@ -165,6 +196,8 @@ FIXTURE_SETUP(calls)
 {
 	memset(self, 0, sizeof(*self));
 	memset(&host, 0, sizeof(host));
+	memset(&vcpu_run, 0, sizeof(vcpu_run));
+	vcpu_run.vcpu_fd = -1;
 	if (access(HOST_KVM, R_OK | W_OK))
 		SKIP(return, HOST_KVM ": %s", strerror(errno));
 }
@@ -340,6 +373,96 @@ TEST_F(calls, physical_addresses)
 	}
 	EXPECT_EQ(-ERANGE, create(self, "1n1l1c1t", (1ULL << 36) - gap + SZ_2M));
 	EXPECT_NE(NULL, strstr(self->err.text, "addresses have 36 bits"));
+}
+
+static void fill_crash(struct kvm_run *run)
+{
+	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	run->system_event.type = KVM_SYSTEM_EVENT_CRASH;
+}
+
+static void fill_suspend(struct kvm_run *run)
+{
+	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	run->system_event.type = KVM_SYSTEM_EVENT_SUSPEND;
+}
+
+static void fill_reset(struct kvm_run *run)
+{
+	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	run->system_event.type = KVM_SYSTEM_EVENT_RESET;
+}
+
+static void fill_poweroff(struct kvm_run *run)
+{
+	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	run->system_event.type = KVM_SYSTEM_EVENT_SHUTDOWN;
+}
+
+static void fill_unknown(struct kvm_run *run)
+{
+	run->exit_reason = KVM_EXIT_UNKNOWN;
+	run->hw.hardware_exit_reason = 77;
+}
+
+static void fill_delivery(struct kvm_run *run)
+{
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
+	run->internal.ndata = 1;
+	run->internal.data[0] = 0x80000b0e;
+}
+
+static void fill_memory_fault(struct kvm_run *run)
+{
+	run->exit_reason = KVM_EXIT_MEMORY_FAULT;
+	run->memory_fault.gpa = 0xdead000;
+	run->memory_fault.flags = 0;
+}
+
+/* Ends that no guest here comes to by itself: what KVM says is in the result. */
+TEST_F(calls, ends_of_a_vcpu)
+{
+	static const struct {
+		void (*fill)(struct kvm_run *run);
+		int error;
+		enum ktstr_vm_state state;
+		const char *reason;
+	} ends[] = {
+		{ fill_crash, 0, KTSTR_VM_PANIC, "CPU 0: system event 3: crash" },
+		{ fill_suspend, 0, KTSTR_VM_KVM_ERROR, "CPU 0: system event 5: suspend" },
+		{ fill_reset, 0, KTSTR_VM_RESET, "CPU 0: system event 2: reset" },
+		{ fill_poweroff, 0, KTSTR_VM_POWEROFF, "CPU 0: system event 1: shutdown" },
+		{ fill_unknown, 0, KTSTR_VM_KVM_ERROR, "hardware reason 0x4d" },
+		{ fill_delivery, 0, KTSTR_VM_INTERNAL_ERROR, "event 0x80000b0e" },
+		{ fill_memory_fault, EFAULT, KTSTR_VM_KVM_ERROR, "MEMORY_FAULT at 0xdead000" },
+		{ fill_memory_fault, EIO, KTSTR_VM_KVM_ERROR, "CPU 0: KVM_RUN: EIO" },
+	};
+	const struct ktstr_vm_result *r;
+	struct tiny_guest kernel;
+	char path[64];
+	size_t i;
+	int fd;
+
+	tiny_guest_init(&kernel);
+	fd = tiny_guest_open(path, sizeof(path));
+	ASSERT_EQ(sizeof(kernel), pwrite(fd, &kernel, sizeof(kernel), 0));
+	self->cfg.kernel = path;
+	vcpu_run.fake = true;
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		vcpu_run.fill = ends[i].fill;
+		vcpu_run.error = ends[i].error;
+		create_ok(_metadata, self, "1n1l1c1t");
+		ASSERT_EQ(0, ktstr_vm_load(self->vm, &self->err));
+		ASSERT_EQ(0, ktstr_vm_start(self->vm, &self->err));
+		EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+		r = ktstr_vm_result(self->vm);
+		EXPECT_EQ(ends[i].state, r->state);
+		EXPECT_NE(NULL, strstr(r->reason, ends[i].reason)) {
+			TH_LOG("%s", r->reason);
+		}
+	}
+	close(fd);
 }
 
 /* vCPUs, VM, memory, /dev/kvm: memory goes when KVM has no more use for it. */
