@@ -133,7 +133,7 @@ $(OUTPUT)/ktstr_locks: $(OBJ)/tools/ktstr_locks.o
 comma := ,
 unit_fault_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,ioctl open mmap madvise eventfd \
 		      fstat pread malloc calloc realloc asprintf pthread_create \
-		      sched_getaffinity elf_begin gelf_getehdr elf_getphdrnum gelf_getphdr)
+		      sched_getaffinity sigaction elf_begin gelf_getehdr elf_getphdrnum gelf_getphdr)
 # The host's memory, which the test has none of to count on.
 unit_performance_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,numa_mem_map \
 			    numa_mem_free_huge_pages)

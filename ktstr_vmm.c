@@ -683,7 +683,9 @@ int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err)
 	int ret;
 
 	vm->result.state = KTSTR_VM_RUNNING;
-	ret = devices_start(&vm->devices, err) ?: place_devices(vm, err);
+	ret = vcpu_handle_kicks(err) ?:
+	      devices_start(&vm->devices, err) ?:
+	      place_devices(vm, err);
 	/* The BSP last: its first IPI finds all others waiting. */
 	for (cpu = vm->nr_vcpus; cpu-- && !ret;)
 		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, &vm->freeze.gate, err) ?:

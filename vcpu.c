@@ -236,10 +236,20 @@ static void kick_handler(int sig __maybe_unused)
 {
 }
 
+/* Without SA_RESTART: KVM_RUN is to return. */
+int vcpu_handle_kicks(struct errmsg *err)
+{
+	const struct sigaction action = { .sa_handler = kick_handler };
+
+	if (sigaction(KICK_SIGNAL, &action, NULL))
+		return errmsg_set(err, kvm_errno_kind(errno), errno,
+				  "handling the signal that interrupts CPUs (SIGRTMIN)");
+	return 0;
+}
+
 int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
 	       struct vcpu_gate *gate, struct errmsg *err)
 {
-	const struct sigaction action = { .sa_handler = kick_handler };
 	pthread_attr_t attr;
 	sigset_t all, old;
 	int ret;
@@ -247,7 +257,6 @@ int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
 	vcpu->ops = ops;
 	vcpu->ctx = ctx;
 	vcpu->gate = gate;
-	sigaction(KICK_SIGNAL, &action, NULL);
 
 	/* Signals for the program, such as Ctrl-C, are not for vCPU threads. */
 	sigfillset(&all);

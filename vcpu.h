@@ -116,6 +116,17 @@ int vcpu_create(struct vcpu *vcpu, int vm_fd, unsigned int index, u32 id,
 		size_t run_size, struct errmsg *err);
 
 /**
+ * vcpu_handle_kicks() - take SIGRTMIN, by which vCPUs are interrupted
+ * @err: what failed
+ *
+ * Of the whole process, whose default is to end by it; to be called before
+ * vcpu_start().
+ *
+ * Return: 0 or a negative errno.
+ */
+int vcpu_handle_kicks(struct errmsg *err);
+
+/**
  * vcpu_start() - start the vCPU's thread
  * @vcpu: a created vCPU
  * @ops: see struct vcpu_ops

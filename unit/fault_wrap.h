@@ -7,6 +7,7 @@
 #include <gelf.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -34,6 +35,8 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 			  void *arg);
 int __real_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
 int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
+int __real_sigaction(int sig, const struct sigaction *action, struct sigaction *old);
+int __wrap_sigaction(int sig, const struct sigaction *action, struct sigaction *old);
 Elf *__real_elf_begin(int fd, Elf_Cmd cmd, Elf *ref);
 Elf *__wrap_elf_begin(int fd, Elf_Cmd cmd, Elf *ref);
 GElf_Ehdr *__real_gelf_getehdr(Elf *elf, GElf_Ehdr *ehdr);
