@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <limits.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <stdlib.h>
@@ -194,6 +195,21 @@ int scenario_resolve_cpus(const struct cpus *cpus, const struct topology *topo,
 	return errmsg_set(err, ERRMSG_INPUT, 0, "%u is no kind of CPUs", cpus->kind);
 }
 
+int scenario_resolve_nodes(const struct cpus *cpus, const struct topology *topo, u64 *nodes,
+			   struct errmsg *err)
+{
+	struct cpu_set set;
+	unsigned int cpu;
+	int ret;
+
+	*nodes = 0;
+	ret = scenario_resolve_cpus(cpus, topo, &set, err);
+	for (cpu = 0; cpu < topology_cpus(topo) && !ret; cpu++)
+		if (cpu_set_has(&set, cpu))
+			*nodes |= 1ULL << topology_place(topo, cpu).node;
+	return ret;
+}
+
 /* -- workers ---------------------------------------------------------------- */
 
 /* The CPUs of a worker's cgroup, and of those that it is in. */
@@ -232,12 +248,43 @@ static unsigned int cpu_set_weight(const struct cpu_set *set)
 unsigned int scenario_count(const struct scenario *sc, const struct scenario_workers *workers,
 			    const struct topology *topo)
 {
-	unsigned int by_cpus;
+	const struct wire_phase *phase = &workers->phases[0];
+	unsigned int by_cpus, whole;
 	struct cpu_set set;
 
 	group_cpus(sc, workers, topo, &set);
 	by_cpus = (cpu_set_weight(&set) * workers->percent_of_cpus + 99) / 100;
-	return by_cpus > workers->count ? by_cpus : workers->count;
+	if (by_cpus <= workers->count)
+		return workers->count;
+	/* Pairs and threes have their size by type. */
+	for (whole = by_cpus; whole < by_cpus + phase->team + 3; whole++)
+		if (wire_work_team(phase->work, phase->team, whole))
+			return whole;
+	return by_cpus;
+}
+
+struct wire_attr scenario_attr(const struct scenario_workers *workers)
+{
+	return (struct wire_attr){
+		.policy = workers->policy,
+		.nice = workers->nice,
+		.priority = workers->priority,
+		.runtime_ns = workers->runtime_us * 1000ULL,
+		.deadline_ns = workers->period_us * 1000ULL,
+		.period_ns = workers->period_us * 1000ULL,
+	};
+}
+
+bool scenario_has_work(const struct scenario *sc, enum wire_work work)
+{
+	const struct scenario_workers *w;
+	unsigned int i;
+
+	for (w = sc->workers; w < sc->workers + SCENARIO_MAX_WORKERS && w->name; w++)
+		for (i = 0; i < max(scenario_phases(w), 1U); i++)
+			if (w->phases[i].work == work)
+				return true;
+	return false;
 }
 
 /* The @n-th CPU of a set, counted around */
@@ -387,13 +434,24 @@ static int check_cgroup(const struct scenario *sc, const struct scenario_cgroup 
 	       check_range("weight", cg->weight, 0, MAX_WEIGHT, err);
 }
 
-static int check_policy(enum sched_policy policy, unsigned int priority, struct errmsg *err)
+static int check_policy(const struct scenario_workers *w, struct errmsg *err)
 {
-	bool rt = policy == POLICY_FIFO || policy == POLICY_RR;
+	bool rt = w->policy == POLICY_FIFO || w->policy == POLICY_RR;
+	bool deadline = w->policy == POLICY_DEADLINE;
 
-	if (policy > POLICY_DEADLINE || policy == POLICY_IDLE - 1)
-		return errmsg_set(err, ERRMSG_INPUT, 0, "policy: there is no %u", policy);
-	return check_range("priority", priority, rt, rt ? WIRE_MAX_PRIORITY : 0, err);
+	if (w->policy > POLICY_DEADLINE || w->policy == POLICY_IDLE - 1)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "policy: there is no %u", w->policy);
+	return check_range("priority", w->priority, rt, rt ? WIRE_MAX_PRIORITY : 0, err) ?:
+	       check_range("period_us", w->period_us, deadline, deadline ? INT_MAX : 0, err) ?:
+	       check_range("runtime_us", w->runtime_us, deadline, w->period_us, err);
+}
+
+static int check_memory(const struct scenario_workers *w, const struct topology *topo,
+			struct errmsg *err)
+{
+	if (w->memory > MEMORY_INTERLEAVE)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "memory: there is no %u", w->memory);
+	return check_cpus("mems", &w->mems, topo, err);
 }
 
 /* cgroup-v2.rst, "No Internal Process Constraint" */
@@ -463,7 +521,8 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 		return errmsg_set(err, ERRMSG_INPUT, 0, "affinity: there is no %u", w->affinity);
 	ret = check_name(w->name, err) ?:
 	      check_leaf(sc, w, err) ?:
-	      check_policy(w->policy, w->priority, err) ?:
+	      check_policy(w, err) ?:
+	      check_memory(w, topo, err) ?:
 	      check_range("nice", w->nice, -20, 19, err);
 	if (ret)
 		return ret;
@@ -598,6 +657,21 @@ static int check_step(const struct scenario *sc, const struct scenario_step *ste
 	return ret;
 }
 
+/* The LLCs of the node that has most */
+static unsigned int llcs_per_node(const struct topology *topo)
+{
+	unsigned int cpu, nr[TOPOLOGY_MAX_NODES] = {}, most = 0, last = ~0U;
+
+	for (cpu = 0; cpu < topology_cpus(topo); cpu++) {
+		struct topology_place place = topology_place(topo, cpu);
+
+		if (place.llc != last)
+			most = max(most, ++nr[place.node]);
+		last = place.llc;
+	}
+	return most;
+}
+
 static int check_needs(const struct scenario *sc, const struct topology *topo, struct errmsg *err)
 {
 	if (topology_cpus(topo) < sc->min_cpus)
@@ -606,6 +680,9 @@ static int check_needs(const struct scenario *sc, const struct topology *topo, s
 		return does_not_fit(err, "LLCs:", sc->min_llcs, nr_llcs(topo));
 	if (nr_cpu_nodes(topo) < sc->min_nodes)
 		return does_not_fit(err, "nodes with CPUs:", sc->min_nodes, nr_cpu_nodes(topo));
+	if (llcs_per_node(topo) < sc->min_llcs_per_node)
+		return does_not_fit(err, "LLCs in one node:", sc->min_llcs_per_node,
+				    llcs_per_node(topo));
 	if (sc->smt && !topology_core_shift(topo))
 		return does_not_fit(err, "threads per core:", 2, 1);
 	return 0;

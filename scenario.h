@@ -95,7 +95,7 @@ enum affinity {
 /**
  * enum sched_policy - the policies that sched_setattr(2) knows
  *
- * A worker's priority is for FIFO and RR, its runtime for DEADLINE.
+ * A worker's priority is for FIFO and RR, its runtime and period for DEADLINE.
  */
 enum sched_policy {
 	POLICY_NORMAL,
@@ -106,18 +106,32 @@ enum sched_policy {
 	POLICY_DEADLINE,
 };
 
+/* Where a worker's memory comes from: the modes that set_mempolicy(2) knows */
+enum memory {
+	MEMORY_DEFAULT,
+	MEMORY_PREFERRED,
+	MEMORY_BIND,
+	MEMORY_INTERLEAVE,
+};
+
 /**
  * struct scenario_workers - a group of workers that are alike
  * @name: for steps and reports; also their comm
  * @cgroup: whose; NULL for the root cgroup
  * @count: how many; with @percent_of_cpus, at least so many
- * @percent_of_cpus: how many per 100 CPUs of their cgroup, rounded up
+ * @percent_of_cpus: how many per 100 CPUs of their cgroup, rounded up to whole
+ *	CPUs, and on to whole teams
  * @phases: what they do, see enum wire_work: one thing after the other, up to
  *	the first that is all zero; with none, they compute and never sleep
  * @affinity: see enum affinity
  * @policy: see enum sched_policy
  * @priority: 1 to WIRE_MAX_PRIORITY, for POLICY_FIFO and POLICY_RR
  * @nice: -20 to 19
+ * @runtime_us: CPU time in each period, for POLICY_DEADLINE, whose deadline is the
+ *	period's end
+ * @period_us: the period, likewise
+ * @memory: see enum memory
+ * @mems: for any but MEMORY_DEFAULT: the nodes of these CPUs
  * @later: a step spawns them
  * @background: only there to disturb: nothing is demanded of them
  */
@@ -131,6 +145,10 @@ struct scenario_workers {
 	enum sched_policy policy;
 	unsigned int priority;
 	int nice;
+	unsigned int runtime_us;
+	unsigned int period_us;
+	enum memory memory;
+	struct cpus mems;
 	bool later;
 	bool background;
 };
@@ -250,6 +268,7 @@ struct scenario_step {
  * @node_migrations: the same, between nodes
  * @remote_pages: pages on another node than the worker ran on, percent
  * @floor: work done, percent of what the CPUs could do
+ * @rounds: of work, at least, per second and worker; no default would suit all
  */
 struct limits {
 	unsigned int starved;
@@ -266,6 +285,7 @@ struct limits {
 	unsigned int node_migrations;
 	unsigned int remote_pages;
 	unsigned int floor;
+	unsigned int rounds;
 };
 
 /**
@@ -276,7 +296,9 @@ struct limits {
  * @min_cpus: the topology has at least so many
  * @min_llcs: likewise
  * @min_nodes: likewise
+ * @min_llcs_per_node: likewise, in one of its nodes
  * @smt: the topology has more than one thread per core
+ * @quick: it is one of the few that are to find something in little time
  * @cgroups: what to make; ends with the first that has no name
  * @workers: whom to spawn; ends with the first that has no name
  * @steps: what to do while they run; ends with STEP_END. With none, the workers
@@ -290,7 +312,9 @@ struct scenario {
 	unsigned int min_cpus;
 	unsigned int min_llcs;
 	unsigned int min_nodes;
+	unsigned int min_llcs_per_node;
 	bool smt;
+	bool quick;
 	struct scenario_cgroup cgroups[SCENARIO_MAX_CGROUPS];
 	struct scenario_workers workers[SCENARIO_MAX_WORKERS];
 	struct scenario_step steps[SCENARIO_MAX_STEPS];
@@ -311,6 +335,18 @@ int scenario_resolve_cpus(const struct cpus *cpus, const struct topology *topo,
 			  struct cpu_set *set, struct errmsg *err);
 
 /**
+ * scenario_resolve_nodes() - the nodes of the CPUs that are meant
+ * @cpus: the intent
+ * @topo: a topology
+ * @nodes: filled in, a bit for each
+ * @err: what is wrong with it
+ *
+ * Return: as scenario_resolve_cpus().
+ */
+int scenario_resolve_nodes(const struct cpus *cpus, const struct topology *topo, u64 *nodes,
+			   struct errmsg *err);
+
+/**
  * scenario_count() - how many workers a group has
  * @sc: a checked scenario
  * @workers: one of its groups
@@ -326,6 +362,21 @@ unsigned int scenario_count(const struct scenario *sc, const struct scenario_wor
  * Return: 0 if there is nothing but the default.
  */
 unsigned int scenario_phases(const struct scenario_workers *workers);
+
+/**
+ * scenario_attr() - the scheduling attributes of a group at its start
+ * @workers: the group
+ */
+struct wire_attr scenario_attr(const struct scenario_workers *workers);
+
+/**
+ * scenario_has_work() - does anybody do this work at any time?
+ * @sc: a scenario
+ * @work: which; WIRE_WORK_SPIN also stands for no work of any name
+ *
+ * WIRE_WORK_DISK needs a guest with a disk, WIRE_WORK_NET one with a network card.
+ */
+bool scenario_has_work(const struct scenario *sc, enum wire_work work);
 
 /**
  * scenario_affinity() - where one worker may run

@@ -216,6 +216,102 @@ TEST(counts_and_affinities)
 	}
 }
 
+/* A share of the CPUs makes whole teams; a count that says otherwise is a mistake. */
+TEST(whole_teams)
+{
+	static const struct {
+		struct wire_phase phase;
+		unsigned int percent;
+		unsigned int count;
+	} cases[] = {
+		{ { .work = WIRE_WORK_SPIN }, 50, 3 },
+		{ { .work = WIRE_WORK_PIPE }, 100, 6 },
+		{ { .work = WIRE_WORK_PIPE }, 1, 2 },
+		{ { .work = WIRE_WORK_INVERSION }, 100, 6 },
+		{ { .work = WIRE_WORK_CHAIN, .team = 4 }, 100, 8 },
+		{ { .work = WIRE_WORK_CHAIN, .team = 7 }, 100, 7 },
+		{ { .work = WIRE_WORK_FANOUT }, 100, 5 },
+		{ { .work = WIRE_WORK_FANOUT }, 1, 2 },
+	};
+	struct topology topo = topology("1n1l5c1t");
+	struct errmsg err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct scenario sc = {
+			.suite = "suite", .name = "teams",
+			.workers = { { "teams", .percent_of_cpus = cases[i].percent } },
+		};
+
+		sc.workers[0].phases[0] = cases[i].phase;
+		EXPECT_EQ(cases[i].count, scenario_count(&sc, &sc.workers[0], &topo)) {
+			TH_LOG("case %zu", i);
+		}
+		EXPECT_EQ(0, scenario_check(&sc, &topo, &err));
+		EXPECT_EQ(true, scenario_has_work(&sc, cases[i].phase.work));
+		EXPECT_EQ(false, scenario_has_work(&sc, WIRE_WORK_YIELD));
+	}
+}
+
+TEST(llcs_of_one_node)
+{
+	static const struct {
+		const char *spec;
+		unsigned int most;
+	} cases[] = {
+		{ "1n1l4c1t", 1 }, { "1n3l2c1t", 3 }, { "2n2l2c1t", 1 }, { "2n6l1c2t", 3 },
+		{ "2n3l2c1t,llcs=1:2", 2 },
+	};
+	struct scenario sc = good;
+	struct errmsg err;
+	size_t i;
+
+	sc.min_cpus = 0;
+	sc.min_llcs = 0;
+	sc.cgroups[0].name = NULL;
+	sc.workers[0] = (struct scenario_workers){ "spin", .count = 1 };
+	sc.workers[1].name = NULL;
+	sc.steps[0].op = STEP_END;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct topology topo = topology(cases[i].spec);
+
+		sc.min_llcs_per_node = cases[i].most;
+		EXPECT_EQ(0, scenario_check(&sc, &topo, &err)) {
+			TH_LOG("%s: %s", cases[i].spec, err.text);
+		}
+		sc.min_llcs_per_node++;
+		EXPECT_EQ(-ERANGE, scenario_check(&sc, &topo, &err));
+	}
+}
+
+TEST(nodes_by_intent)
+{
+	struct topology topo = topology("4n4l2c1t");
+	struct cpus cpus = RANGE(3, 5), all = {}, far = NUMA(4);
+	struct errmsg err;
+	u64 nodes;
+
+	EXPECT_EQ(0, scenario_resolve_nodes(&cpus, &topo, &nodes, &err));
+	EXPECT_EQ(6, nodes);
+	EXPECT_EQ(0, scenario_resolve_nodes(&all, &topo, &nodes, &err));
+	EXPECT_EQ(15, nodes);
+	EXPECT_EQ(-ERANGE, scenario_resolve_nodes(&far, &topo, &nodes, &err));
+}
+
+TEST(attributes)
+{
+	const struct scenario_workers w = {
+		"w", .policy = POLICY_DEADLINE, .nice = 3, .runtime_us = 10, .period_us = 50,
+	};
+	struct wire_attr attr = scenario_attr(&w);
+
+	EXPECT_EQ(POLICY_DEADLINE, attr.policy);
+	EXPECT_EQ(3, attr.nice);
+	EXPECT_EQ(10000, attr.runtime_ns);
+	EXPECT_EQ(50000, attr.deadline_ns);
+	EXPECT_EQ(50000, attr.period_ns);
+}
+
 /* Each case breaks the sound scenario in one place. */
 FIXTURE(mistake)
 {
@@ -258,6 +354,14 @@ MISTAKE(no_phase_time, sc->workers[3].phases[1].work = WIRE_WORK_YIELD;
 	sc->workers[3].phases[0].run_ns = 1, "\"late\": phases[0].phase_ns: is 0");
 MISTAKE(fifo_without_priority, sc->workers[2].priority = 0, "priority: 0 is not from 1 to 98");
 MISTAKE(normal_with_priority, sc->workers[0].priority = 1, "priority: 1 is not from 0 to 0");
+MISTAKE(deadline_without_period, sc->workers[0].policy = POLICY_DEADLINE;
+	sc->workers[0].runtime_us = 1, "\"spinners\": period_us: 0 is not from 1");
+MISTAKE(deadline_too_much, sc->workers[0].policy = POLICY_DEADLINE;
+	sc->workers[0].period_us = 9; sc->workers[0].runtime_us = 10,
+	"runtime_us: 10 is not from 1 to 9");
+MISTAKE(normal_with_period, sc->workers[0].period_us = 1, "period_us: 1 is not from 0 to 0");
+MISTAKE(bad_memory, sc->workers[0].memory = 4, "\"spinners\": memory: there is no 4");
+MISTAKE(bad_mems, sc->workers[0].mems = RANGE(2, 1), "mems: RANGE(2, 1) is empty");
 MISTAKE(bad_policy, sc->workers[0].policy = 4, "policy: there is no 4");
 MISTAKE(bad_nice, sc->workers[3].nice = 20, "workers \"late\": nice: 20 is not from -20 to 19");
 MISTAKE(nobody, sc->workers[0].name = NULL, "workers: there are none");
