@@ -49,6 +49,7 @@ const struct limits check_defaults = {
 	.remote_pages = 99,
 	/* The quickest unit of work is no measure for the others: SMT, frequency. */
 	.floor = 20,
+	.rounds = UNLIMITED,
 };
 
 /* -- Findings --------------------------------------------------------------- */
@@ -399,6 +400,11 @@ static void alive(struct judge *j)
 
 	if (!sched->ops)
 		return;
+	/* All that it knows of the CPUs may be wrong: SCX_ECODE_RSN_HOTPLUG */
+	if (left && left->valid && j->run->hotplug && left->reason &&
+	    strstr(left->reason, "unregistered from the main kernel") &&
+	    check_lacks(j, "alive", NULL, "hotplug"))
+		return;
 	if (left && left->valid) {
 		check_judge(j, &f, false, NULL, "scheduler %s left by itself, state %s: %s",
 			    sched->ops, left->state, left->reason && *left->reason ?
@@ -477,15 +483,27 @@ static void kernel_log(struct judge *j)
 		    (int)min_t(size_t, found.len, CHECK_TEXT_SIZE), found.line);
 }
 
+static bool has_rt(const struct check_run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->nr_groups; i++)
+		if (check_is_rt(&run->groups[i]))
+			return true;
+	return false;
+}
+
 void check_run(const struct check_run *run, struct findings *findings)
 {
 	struct judge j = { .run = run, .findings = findings, .starved = starved(run) };
 	size_t i;
 
 	alive(&j);
+	j.unshared = has_rt(run) && check_lacks(&j, "gap", NULL, "rt");
 	for (i = 0; i < run->nr_groups; i++)
 		check_workers(&j, &run->groups[i]);
-	check_shares(&j);
+	if (!j.unshared)
+		check_shares(&j);
 	events(&j);
 	kernel_log(&j);
 }

@@ -16,8 +16,8 @@
  *	starvation	no worker got much less than the others of its group
  *	gap		no runnable worker waited for long
  *	spread		workers that only compute got equal shares of CPU time
- *	throughput	others that are alike got as much done as each other; and the
- *			CPUs got as much done as they could
+ *	throughput	others that are alike got as much done as each other, and as
+ *			limits.rounds asks; and the CPUs got as much done as they could
  *	weight		shares are those of cpu.weight and nice
  *	quota		cpu.max is kept, and made use of
  *	conservation	no CPU is idle while there is a worker for it
@@ -136,7 +136,9 @@ struct check_group {
  * @events_after: and after it
  * @lacks: words for what it does not do, by design, separated by blanks: "nice",
  *	"cpu.weight", "cpu.max", "llc" (keeping tasks in theirs), "numa"
- *	(likewise); NULL for nothing
+ *	(likewise), "hotplug" (without ops.cpu_online and cpu_offline, the kernel
+ *	ends it), "rt" (without ops.cpu_release, tasks wait for a CPU that a
+ *	real-time task has taken); NULL for nothing
  * @lacks_reason: why that is no fault; may be NULL
  */
 struct check_sched {

@@ -14,11 +14,14 @@
  * @run: what it has shown
  * @findings: of it
  * @starved: why the host was too busy for numbers to mean anything, or NULL
+ * @unshared: nobody can tell who should have run when, as real-time tasks take
+ *	CPUs away, and the scheduler lets those wait who were there
  */
 struct judge {
 	const struct check_run *run;
 	struct findings *findings;
 	const char *starved;
+	bool unshared;
 };
 
 /**

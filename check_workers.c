@@ -330,6 +330,22 @@ static u64 remainder_spread(const struct crowd *crowd)
 	return 100ULL * crowd->workers / (crowd->cpus * each * (each + 1));
 }
 
+/* Who waits for others, or for the kernel, does nothing for all that time. */
+static void rate(struct judge *j, const struct check_group *g)
+{
+	struct finding f = check_begin("throughput", g);
+	u64 limit = j->run->limits.rounds;
+
+	if (!check_limited(limit))
+		return;
+	f.unit = "rounds per second";
+	f.at_least = true;
+	f.seen = g->stats->min_rate;
+	f.limit = max_t(u64, 1, limit * 2 / (j->run->overcommit + 1));
+	check_judge(j, &f, f.seen >= f.limit, j->starved, "worker %u did least",
+		    g->stats->min_worker);
+}
+
 static bool same_work(const struct judge *j, const struct crowd *crowd,
 		      const struct check_group *g)
 {
@@ -383,12 +399,13 @@ void check_workers(struct judge *j, const struct check_group *g)
 {
 	sound(j, g);
 	isolation(j, g);
-	if (g->background || !g->stats->workers)
+	if (g->background || !g->stats->workers || j->unshared)
 		return;
 	errors(j, g);
 	starvation(j, g);
 	gap(j, g);
 	spread(j, g);
+	rate(j, g);
 	latency(j, g);
 	migration(j, g);
 	locality(j, g);
