@@ -116,7 +116,7 @@ FUZZERS := $(patsubst fuzz/%.c,$(OUTPUT)/fuzz_%,$(wildcard fuzz/*.c))
 fuzzers: $(FUZZERS)
 
 LIBKTSTR := $(OBJ)/libktstr.a
-LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c))
+LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c catalogue/*.c))
 # The guest's PID 1 has no libraries to find; some modules it shares with the host.
 AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c hist.c cpulist.c \
 		$(filter-out guest/host_init.c guest/probe.c,$(wildcard guest/*.c)))

@@ -36,12 +36,13 @@ enum fixture_policy {
  * @param_is: what @param is, with its unit; or NULL
  * @min_llcs: last-level caches that a machine needs for the fault to show
  * @min_nodes: nodes with CPUs that it needs
- * @suite: of the scenarios that are after such a fault
- * @check: what fails in them: starvation, gap, weight, migration, locality,
- *	conservation, latency; alive, if the scheduler ends; load, if it never starts
+ * @scenarios: those of the catalogue that must catch it, SUITE.NAME, separated by
+ *	blanks; NULL for healthy ones
+ * @check: the finding (check.h) that fails in each of them; "load" if the scheduler
+ *	never starts
  * @text: one sentence about it
- * @lacks: of healthy ones: what is not implemented, so that no test may ask for
- *	it; a faulty one lacks what its policy lacks
+ * @lacks: of healthy ones, as in struct check_sched; a faulty one lacks what its
+ *	policy lacks
  */
 struct fixture_sched {
 	const char *name;
@@ -51,7 +52,7 @@ struct fixture_sched {
 	const char *param_is;
 	unsigned int min_llcs;
 	unsigned int min_nodes;
-	const char *suite;
+	const char *scenarios;
 	const char *check;
 	const char *text;
 	const char *lacks;

@@ -49,7 +49,7 @@ static const char help[] =
 "  -f, --fault NAME[=PARAM]  one with a fault, on the policy that --list tells\n"
 "  -t, --timeout-ms MS       how long a task may wait until the kernel's watchdog\n"
 "                            ends the scheduler; at most and by default 30000\n"
-"  -l, --list                name, kind, policy, suite, check, default and meaning\n"
+"  -l, --list                name, kind, policy, scenarios, check, default and meaning\n"
 "                            of PARAM, LLCs and nodes that it takes for the fault\n"
 "                            to show, what is not implemented, and description, in\n"
 "                            columns separated by tabs; \"-\": does not apply\n"
@@ -98,7 +98,7 @@ static void list(void)
 		healthy = fixture_sched_healthy(s->policy);
 		printf("%s\t%s\t%s\t%s\t%s\t", s->name,
 		       is_faulty(s) ? "faulty" : "healthy", healthy->name,
-		       or_dash(s->suite), or_dash(s->check));
+		       or_dash(s->scenarios), or_dash(s->check));
 		if (s->param)
 			printf("%llu\t%s", (unsigned long long)s->param, s->param_is);
 		else

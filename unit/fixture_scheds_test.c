@@ -71,7 +71,7 @@ TEST(every_fault_says_who_catches_it)
 	for (s = fixture_scheds; s < fixture_scheds + nr_fixture_scheds; s++) {
 		EXPECT_NE(NULL, s->text);
 		EXPECT_EQ(!s->param, !s->param_is);
-		EXPECT_EQ(s->fault == KTSTR_FAULT_NONE, !s->suite);
+		EXPECT_EQ(s->fault == KTSTR_FAULT_NONE, !s->scenarios);
 		EXPECT_EQ(s->fault == KTSTR_FAULT_NONE, !s->check);
 	}
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/kernel.h>
+#include <string.h>
+
+#include "catalogue.h"
+#include "catalogue/suites.h"
+
+const struct suite *const catalogue[] = {
+	&suite_basic,
+	&suite_cpuset,
+	&suite_affinity,
+	&suite_dynamic,
+	&suite_nested,
+	&suite_fairness,
+	&suite_latency,
+	&suite_stress,
+	&suite_interaction,
+	&suite_numa,
+	&suite_hotplug,
+	&suite_rt,
+};
+
+const size_t nr_suites = ARRAY_SIZE(catalogue);
+
+const struct suite *catalogue_suite(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(catalogue); i++)
+		if (!strcmp(catalogue[i]->name, name))
+			return catalogue[i];
+	return NULL;
+}
+
+const struct scenario *catalogue_scenario(const char *suite, const char *name)
+{
+	const struct suite *s = catalogue_suite(suite);
+	size_t i;
+
+	for (i = 0; s && i < s->nr; i++)
+		if (!strcmp(s->scenarios[i].name, name))
+			return &s->scenarios[i];
+	return NULL;
+}

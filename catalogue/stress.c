@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "catalogue/suites.h"
+
+static const struct scenario scenarios[] = {
+	{
+		.suite = "stress",
+		.name = "llcs_oversubscribed",
+		.bug = "With more tasks than CPUs, the queue of one of several LLCs is not served.",
+		.min_llcs = 2,
+		.quick = true,
+		.workers = { { "spin", .percent_of_cpus = 300 } },
+	},
+	{
+		.suite = "stress",
+		.name = "forks",
+		.bug = "What was kept of tasks stays when they exit, until there is no more room.",
+		.quick = true,
+		.workers = { { "forks", .percent_of_cpus = 50, DOES(FORK) } },
+	},
+	{
+		.suite = "stress",
+		.name = "execs",
+		.bug = "Tasks that are moved at exec, or live for a moment only, are lost.",
+		.workers = {
+			{ "execs", .percent_of_cpus = 50, DOES(EXEC) },
+			{ "spin", .percent_of_cpus = 50 },
+		},
+	},
+	{
+		.suite = "stress",
+		.name = "crowd",
+		.bug = "With very many tasks, a queue overflows or a search takes too long.",
+		.workers = { { "crowd", .percent_of_cpus = 1600, DOES(BURSTY) } },
+	},
+	{
+		.suite = "stress",
+		.name = "page_faults",
+		.bug = "Tasks that hold locks of their memory are preempted, and block others.",
+		.workers = { { "faults", .percent_of_cpus = 150, DOES(FAULT) } },
+	},
+	{
+		.suite = "stress",
+		.name = "caches",
+		.bug = "Tasks with something in the cache are moved away from it all the time.",
+		.workers = {
+			{ "cache", .percent_of_cpus = 100, DOES(CACHE) },
+			{ "yield", .percent_of_cpus = 50, DOES(CACHE_YIELD, .bytes = SZ_64K) },
+		},
+	},
+	{
+		.suite = "stress",
+		.name = "locks",
+		.bug = "Who holds a lock is not run, and all others wait for it.",
+		.workers = {
+			{ "locks", .percent_of_cpus = 200, DOES(MUTEX, .team = 2) },
+			{ "spin", .percent_of_cpus = 100 },
+		},
+	},
+	{
+		.suite = "stress",
+		.name = "everything",
+		.bug = "Kinds of tasks that are served well alone are not served well together.",
+		.cgroups = { { .name = "a" }, { "b", .weight = 200 } },
+		.workers = {
+			{ "spin", .cgroup = "a", .percent_of_cpus = 100 },
+			{ "mixed", .cgroup = "b", .percent_of_cpus = 100, DOES(MIXED) },
+			{ "pipes", .cgroup = "a", .percent_of_cpus = 50, DOES(PIPE) },
+			{ "forks", .cgroup = "b", .percent_of_cpus = 25, DOES(FORK) },
+			{ "bound", .percent_of_cpus = 50, .affinity = AFFINITY_ONE, DOES(BURSTY) },
+			{ "timer", .percent_of_cpus = 25, DOES(TIMER) },
+		},
+	},
+};
+
+const struct suite suite_stress = {
+	.name = "stress",
+	.text = "More of everything than there is room for.",
+	.scenarios = scenarios,
+	.nr = ARRAY_SIZE(scenarios),
+};

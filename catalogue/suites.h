@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The suites, for catalogue.c, and what their files are written with. */
+#ifndef KTSTR_CATALOGUE_SUITES_H
+#define KTSTR_CATALOGUE_SUITES_H
+
+#include <linux/kernel.h>
+#include <linux/sizes.h>
+
+#include "catalogue.h"
+#include "clock.h"
+
+extern const struct suite suite_affinity;
+extern const struct suite suite_basic;
+extern const struct suite suite_cpuset;
+extern const struct suite suite_dynamic;
+extern const struct suite suite_fairness;
+extern const struct suite suite_hotplug;
+extern const struct suite suite_interaction;
+extern const struct suite suite_latency;
+extern const struct suite suite_nested;
+extern const struct suite suite_numa;
+extern const struct suite suite_rt;
+extern const struct suite suite_stress;
+
+/* What a group of workers does all the time; see enum wire_work */
+#define DOES(what, ...)	.phases = { { .work = WIRE_WORK_##what, ##__VA_ARGS__ } }
+
+/* Of limits: who is due little gets too little to be compared with others. */
+#define BY_WEIGHT	.starved = UNLIMITED, .spread = UNLIMITED, .gap_ms = UNLIMITED
+
+#endif /* KTSTR_CATALOGUE_SUITES_H */

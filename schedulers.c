@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "fixture_scheds.h"
+#include "schedulers.h"
+
+/* What "scx_ktstr --policy NAME" and the like are found by */
+#define KTSTR_PROGRAM	"scx_ktstr"
+
+/* Longer commands are not those of schedulers that we know. */
+#define MAX_COMMAND	512
+
+const struct scheduler schedulers_tree[] = {
+	{ .name = "eevdf" },
+	{
+		.command = "scx_simple",
+		.name = "scx_simple",
+		.lacks = "nice cpu.weight cpu.max llc numa hotplug rt",
+		.lacks_reason =
+			"it has one queue for all CPUs, from which a task that waits always comes before the one that runs, and no cgroup, CPU or preemption callbacks",
+	},
+	{
+		.command = "scx_qmap",
+		.name = "scx_qmap",
+		.lacks = "nice cpu.weight cpu.max llc numa",
+		.lacks_reason =
+			"it has five queues for all CPUs, into which it sorts tasks coarsely by nice value, and no cgroup callbacks",
+	},
+	{
+		.command = "scx_central",
+		.name = "scx_central",
+		.lacks = "nice cpu.weight cpu.max llc numa hotplug rt",
+		.lacks_reason =
+			"CPU 0 takes all decisions, from one queue for all CPUs, which a real-time task there can stop, and it has no cgroup, CPU or preemption callbacks",
+	},
+	{
+		.command = "scx_flatcg",
+		.name = "scx_flatcg",
+		.lacks = "nice cpu.max llc numa hotplug rt",
+		.lacks_reason =
+			"it is about the weights of cgroups only: of two tasks in one, that which waits comes before the one that runs; it has no CPU or preemption callbacks",
+	},
+	{}
+};
+
+/* The healthy one that a scheduler of ours is, or has been until its fault */
+static void fill_fixture(struct scheduler *sched, const struct fixture_sched *fixture)
+{
+	const struct fixture_sched *healthy = fixture_sched_healthy(fixture->policy);
+
+	sched->name = fixture->name;
+	sched->lacks = healthy->lacks;
+	sched->lacks_reason = healthy->text;
+}
+
+static bool is_option(const char *word, const char *brief, const char *longer)
+{
+	return !strcmp(word, brief) || !strcmp(word, longer);
+}
+
+/* The name in "--policy NAME", "--policy=NAME", "--fault NAME=PARAM", "-f NAME" ... */
+static const struct fixture_sched *find_fixture(char *args)
+{
+	char *word, *rest = args, *name;
+
+	while ((word = strsep(&rest, " "))) {
+		if (is_option(word, "-p", "--policy") || is_option(word, "-f", "--fault"))
+			name = strsep(&rest, " ");
+		else if (!strncmp(word, "--policy=", 9) || !strncmp(word, "--fault=", 8))
+			name = strchr(word, '=') + 1;
+		else
+			continue;
+		return name ? fixture_sched_find(strsep(&name, "=")) : NULL;
+	}
+	return NULL;
+}
+
+void schedulers_find(const char *command, struct scheduler *sched)
+{
+	const struct fixture_sched *fixture;
+	const struct scheduler *known;
+	char copy[MAX_COMMAND], *program, *args = copy;
+
+	*sched = schedulers_tree[0];
+	if (!command || !*command)
+		return;
+	*sched = (struct scheduler){ .command = command, .name = "other" };
+	if (strlen(command) >= sizeof(copy))
+		return;
+	memcpy(copy, command, strlen(command) + 1);
+	program = strsep(&args, " ");
+	if (strrchr(program, '/'))
+		program = strrchr(program, '/') + 1;
+	if (args && !strcmp(program, KTSTR_PROGRAM)) {
+		fixture = find_fixture(args);
+		if (fixture)
+			fill_fixture(sched, fixture);
+		return;
+	}
+	for (known = schedulers_tree + 1; known->name; known++) {
+		if (strcmp(known->command, program))
+			continue;
+		*sched = *known;
+		sched->command = command;
+	}
+}
