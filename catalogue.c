@@ -42,3 +42,23 @@ const struct scenario *catalogue_scenario(const char *suite, const char *name)
 			return &s->scenarios[i];
 	return NULL;
 }
+
+const char *catalogue_topology(const struct scenario *sc, unsigned int min_llcs,
+			       unsigned int min_nodes)
+{
+	static const char * const specs[] = {
+		"1n2l2c1t", "2n4l1c1t", "1n1l2c2t", "2n4l1c2t", "2n4l2c2t",
+	};
+	struct topology topo;
+	struct errmsg unused;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(specs) - 1; i++) {
+		if (topology_parse(specs[i], &topo, &unused) || topo.nodes < min_nodes ||
+		    topo.llcs < min_llcs)
+			continue;
+		if (!scenario_check(sc, &topo, &unused))
+			break;
+	}
+	return specs[i];
+}

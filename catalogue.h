@@ -35,4 +35,17 @@ const struct suite *catalogue_suite(const char *name);
 /* The scenario of this name in this suite, or NULL */
 const struct scenario *catalogue_scenario(const char *suite, const char *name);
 
+/**
+ * catalogue_topology() - the smallest of a few topologies that a scenario fits
+ * @sc: the scenario
+ * @min_llcs: LLCs that the scheduler under test is to have; or 0
+ * @min_nodes: nodes with CPUs, likewise
+ *
+ * Few, so that guests can be shared: see struct stage.
+ *
+ * Return: a constant, as topology_parse() reads it; the largest if none fits.
+ */
+const char *catalogue_topology(const struct scenario *sc, unsigned int min_llcs,
+			       unsigned int min_nodes);
+
 #endif /* KTSTR_CATALOGUE_H */

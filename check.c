@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
 #include <linux/kernel.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,6 +76,7 @@ static void __printf(3, 0)
 add_finding(struct findings *findings, const struct finding *finding, const char *fmt, va_list ap)
 {
 	struct finding *f;
+	char *c;
 
 	if (findings->nr < CHECK_MAX_FINDINGS) {
 		f = &findings->list[findings->nr++];
@@ -85,6 +87,10 @@ add_finding(struct findings *findings, const struct finding *finding, const char
 	}
 	*f = *finding;
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	/* What a guest has said stays in its line: the next one may be read as a result. */
+	for (c = f->text; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = ' ';
 }
 
 void check_add(struct findings *findings, const struct finding *finding, const char *fmt, ...)
@@ -233,19 +239,12 @@ bool check_is_rt(const struct check_group *g)
 	       g->work == WIRE_WORK_RT_HOG;
 }
 
-bool check_is_below(const char *path, const char *name)
-{
-	size_t len = strlen(name);
-
-	return path && !strncmp(path, name, len) && (!path[len] || path[len] == '/');
-}
-
 bool check_has_quota(const struct check_run *run, const struct check_group *g)
 {
 	size_t i;
 
 	for (i = 0; i < run->nr_cgroups; i++)
-		if (run->cgroups[i].quota && check_is_below(g->cgroup, run->cgroups[i].name))
+		if (run->cgroups[i].quota && scenario_is_below(g->cgroup, run->cgroups[i].name))
 			return true;
 	return false;
 }
@@ -320,7 +319,7 @@ static u64 quota_due(const struct check_run *run, const struct scenario_cgroup *
 	size_t i;
 
 	for (i = 0; i < run->nr_groups; i++)
-		if (check_is_below(run->groups[i].cgroup, cg->name))
+		if (scenario_is_below(run->groups[i].cgroup, cg->name))
 			workers += run->groups[i].workers;
 	return (u64)cg->quota * FAIR_CPU / 100 / max(1U, workers);
 }
@@ -335,7 +334,7 @@ u64 check_due(const struct check_run *run, const struct check_group *g)
 	if (!check_is_rt(g))
 		due = min_t(u64, due, crowd.due[g - run->groups] / max(1U, g->workers));
 	for (i = 0; i < run->nr_cgroups; i++)
-		if (run->cgroups[i].quota && check_is_below(g->cgroup, run->cgroups[i].name))
+		if (run->cgroups[i].quota && scenario_is_below(g->cgroup, run->cgroups[i].name))
 			due = min(due, quota_due(run, &run->cgroups[i]));
 	return max_t(u64, 1, due);
 }

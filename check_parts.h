@@ -73,9 +73,6 @@ bool check_is_rt(const struct check_group *g);
 /* Has the group's cgroup, or one above it, a cpu.max? */
 bool check_has_quota(const struct check_run *run, const struct check_group *g);
 
-/* Is the cgroup @path the cgroup @name, or in it? */
-bool check_is_below(const char *path, const char *name);
-
 /* The CPUs of a group, all if it is not restricted */
 struct cpu_set check_cpus_of(const struct check_run *run, const struct check_group *g);
 

@@ -250,7 +250,7 @@ static struct usage usage_of(const struct check_run *run, const struct scenario_
 	struct usage u = {};
 
 	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
-		if (!check_is_below(g->cgroup, cg->name))
+		if (!scenario_is_below(g->cgroup, cg->name))
 			continue;
 		u.least_ns += work_ns(g);
 		u.most_ns += max(work_ns(g), g->stats->cpu_ns);
@@ -273,11 +273,11 @@ static bool quota_is_clear(const struct check_run *run, const struct scenario_cg
 
 	for (i = 0; i < run->nr_cgroups; i++)
 		if (run->cgroups[i].quota && &run->cgroups[i] != cg &&
-		    check_is_below(cg->name, run->cgroups[i].name))
+		    scenario_is_below(cg->name, run->cgroups[i].name))
 			return false;
 	for (g = run->groups; g < run->groups + run->nr_groups; g++)
 		if (g->work == WIRE_WORK_CGROUP ||
-		    (check_is_below(g->cgroup, cg->name) && check_is_rt(g)))
+		    (scenario_is_below(g->cgroup, cg->name) && check_is_rt(g)))
 			return false;
 	return true;
 }

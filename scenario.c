@@ -212,6 +212,13 @@ int scenario_resolve_nodes(const struct cpus *cpus, const struct topology *topo,
 
 /* -- workers ---------------------------------------------------------------- */
 
+bool scenario_is_below(const char *path, const char *name)
+{
+	size_t len = strlen(name);
+
+	return path && !strncmp(path, name, len) && (!path[len] || path[len] == '/');
+}
+
 /* The CPUs of a worker's cgroup, and of those that it is in. */
 static void group_cpus(const struct scenario *sc, const struct scenario_workers *workers,
 		       const struct topology *topo, struct cpu_set *set)
@@ -220,15 +227,12 @@ static void group_cpus(const struct scenario *sc, const struct scenario_workers 
 	const struct scenario_cgroup *cg;
 	struct errmsg unused;
 	struct cpu_set part;
-	size_t i, len;
+	size_t i;
 
 	scenario_resolve_cpus(&all, topo, set, &unused);
 	for (cg = sc->cgroups; cg < sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++) {
-		len = strlen(cg->name);
-		if (!workers->cgroup || strncmp(workers->cgroup, cg->name, len) ||
-		    (workers->cgroup[len] && workers->cgroup[len] != '/'))
-			continue;
-		if (scenario_resolve_cpus(&cg->cpus, topo, &part, &unused))
+		if (!scenario_is_below(workers->cgroup, cg->name) ||
+		    scenario_resolve_cpus(&cg->cpus, topo, &part, &unused))
 			continue;
 		for (i = 0; i < CPU_SET_WORDS; i++)
 			set->bits[i] &= part.bits[i];

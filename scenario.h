@@ -419,6 +419,13 @@ const struct scenario_cgroup *scenario_cgroup(const struct scenario *sc, const c
 const struct scenario_workers *scenario_workers(const struct scenario *sc, const char *name);
 
 /**
+ * scenario_is_below() - is a cgroup another one, or in it?
+ * @path: a cgroup's name; NULL for the root, which is in none
+ * @name: the other's
+ */
+bool scenario_is_below(const char *path, const char *name);
+
+/**
  * scenario_step_name() - the name of what a step does
  * @op: any
  */

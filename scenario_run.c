@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "clock.h"
+#include "cpuid.h"
 #include "scenario_run.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 #define QUOTA_PERIOD_US	100000
+#define STAT_FILE	"/proc/stat"
+#define EVENTS_FILE	"/sys/kernel/sched_ext/root/events"
 #define PROGRAM		"program"	/* its name for the agent; there is one at a time */
 
 /* How long workers may take to be ready, or to notice their end, on a slow host */
@@ -76,21 +79,19 @@ static int write_cpus(struct run *run, const char *name, const struct cpus *cpus
 
 static int write_mems(struct run *run, const struct scenario_cgroup *cg, struct errmsg *err)
 {
-	struct cpu_set cpus, nodes = {};
-	unsigned int cpu;
+	struct cpu_set set = {};
 	char list[256];
+	u64 nodes;
 	int ret;
 
 	if (cg->mems.kind == CPUS_ALL)
 		return 0;
-	ret = scenario_resolve_cpus(&cg->mems, run->topo, &cpus, err);
+	ret = scenario_resolve_nodes(&cg->mems, run->topo, &nodes, err);
 	if (ret)
 		return ret;
-	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++)
-		if (cpu_set_has(&cpus, cpu))
-			cpu_set_add(&nodes, topology_place(run->topo, cpu).node);
-	return write_cgroup(run, cg->name, "cpuset.mems",
-			    cpu_set_format(&nodes, list, sizeof(list)), err);
+	set.bits[0] = nodes;
+	return write_cgroup(run, cg->name, "cpuset.mems", cpu_set_format(&set, list, sizeof(list)),
+			    err);
 }
 
 static int write_quota(struct run *run, const char *name, unsigned int percent,
@@ -131,31 +132,19 @@ static int add_cgroup(struct run *run, const struct scenario_cgroup *cg, struct 
 
 /* -- workers ---------------------------------------------------------------- */
 
-static struct scenario_group *find_group(struct run *run, const char *name)
+static struct check_group *find_group(struct run *run, const char *name)
 {
 	return &run->result->groups[scenario_workers(run->sc, name) - run->sc->workers];
 }
 
-static struct wire_attr attr_of(const struct scenario_workers *w)
-{
-	return (struct wire_attr){
-		.policy = w->policy,
-		.nice = w->nice,
-		.priority = w->priority,
-	};
-}
-
 /* A list for each worker; to be freed with free_lists() */
-static char **affinity_lists(struct run *run, const struct scenario_workers *w, unsigned int count)
+static char **affinity_lists(const struct check_group *group)
 {
-	char **lists = calloc(count, sizeof(*lists)), text[2048];
-	struct cpu_set set;
+	char **lists = calloc(group->nr_affinity, sizeof(*lists)), text[2048];
 	unsigned int i;
 
-	for (i = 0; lists && i < count; i++) {
-		scenario_affinity(run->sc, w, run->topo, i, &set);
-		lists[i] = strdup(cpu_set_format(&set, text, sizeof(text)));
-	}
+	for (i = 0; lists && i < group->nr_affinity; i++)
+		lists[i] = strdup(cpu_set_format(&group->affinity[i], text, sizeof(text)));
 	return lists;
 }
 
@@ -168,31 +157,36 @@ static void free_lists(char **lists, unsigned int count)
 
 static int spawn(struct run *run, const struct scenario_workers *w, struct errmsg *err)
 {
-	struct scenario_group *group = find_group(run, w->name);
+	struct check_group *group = find_group(run, w->name);
 	struct control_reply reply = {};
 	char path[PATH_MAX / 2];
 	struct wire_spawn spec = {
 		.name = w->name,
 		.cgroup = path,
-		.count = group->count,
-		.attr = attr_of(w),
+		.count = group->workers,
+		.attr = scenario_attr(w),
+		.mem_mode = w->memory,
 		.nr_phases = scenario_phases(w),
 	};
 	char **lists = NULL;
-	int ret;
+	int ret = 0;
 
 	cgroup_path(path, sizeof(path), w->cgroup);
+	if (w->memory != MEMORY_DEFAULT)
+		ret = scenario_resolve_nodes(&w->mems, run->topo, &spec.mem_nodes, err);
+	if (ret)
+		return ret;
 	memcpy(spec.phases, w->phases, sizeof(spec.phases));
-	if (w->affinity != AFFINITY_INHERIT) {
-		lists = affinity_lists(run, w, group->count);
+	if (group->nr_affinity) {
+		lists = affinity_lists(group);
 		if (!lists)
 			return errmsg_set(err, ERRMSG_HOST, ENOMEM, "listing CPUs of workers");
 		spec.cpus = (const char * const *)lists;
-		spec.nr_cpus = group->count;
+		spec.nr_cpus = group->nr_affinity;
 	}
 	ret = control_spawn(run->c, &spec, &reply, err);
 	control_reply_free(&reply);
-	free_lists(lists, group->count);
+	free_lists(lists, group->nr_affinity);
 	return ret;
 }
 
@@ -205,52 +199,90 @@ static int start(struct run *run, const char *const *names, size_t nr, struct er
 	return ret;
 }
 
-/* What @names, or all, have done is added to what is known of them. */
+/* What was reported is kept; a report's name is beside it, wherever it is. */
+static int keep_reports(struct scenario_result *result, const struct control_reply *reply,
+			struct errmsg *err)
+{
+	size_t nr = result->run.nr_reports + reply->nr_reports, i;
+	struct control_report *reports;
+
+	if (!reply->nr_reports)
+		return 0;
+	reports = realloc(result->reports, nr * sizeof(*reports));
+	if (!reports)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "keeping %zu reports", nr);
+	memcpy(reports + result->run.nr_reports, reply->reports,
+	       reply->nr_reports * sizeof(*reports));
+	for (i = 0; i < nr; i++)
+		reports[i].r.group = reports[i].group;
+	result->reports = reports;
+	result->run.reports = reports;
+	result->run.nr_reports = nr;
+	return 0;
+}
+
+/* With no names, all that run are stopped. */
 static int stop(struct run *run, const char *const *names, size_t nr, struct errmsg *err)
 {
 	struct control_reply reply = {};
-	size_t i;
 	int ret;
 
-	ret = control_stop(run->c, names, nr, 0, GRACE_NS, &reply, err);
-	for (i = 0; i < run->result->nr_groups && !ret; i++) {
-		struct scenario_group *group = &run->result->groups[i];
-		const struct load_group asked = {
-			.name = group->workers->name,
-			.workers = group->count,
-			.cpus = group->cpus,
-		};
-		struct load_stats stats = load_stats(&asked, reply.reports, reply.nr_reports);
-
-		if (stats.workers)
-			group->stats = stats;
-	}
+	ret = control_stop(run->c, names, nr, 0, GRACE_NS, &reply, err) ?:
+	      keep_reports(run->result, &reply, err);
 	control_reply_free(&reply);
 	return ret;
 }
 
-/* Whoever is in this cgroup, or below it, has seen a change. */
-static void mark_cgroup(struct run *run, const char *name)
+/* -- what steps change ------------------------------------------------------ */
+
+/* Which CPUs the tasks of a cgroup may use at present: what all above it leave */
+static void effective_cpus(struct run *run, const char *cgroup, struct cpu_set *set)
 {
-	size_t i, len = strlen(name);
+	static const struct cpus all;
+	struct errmsg unused;
+	struct cpu_set part;
+	size_t i;
 
-	for (i = 0; i < run->result->nr_groups; i++) {
-		struct scenario_group *group = &run->result->groups[i];
-		const char *cgroup = group->workers->cgroup;
-
-		if (!cgroup || strncmp(cgroup, name, len) || (cgroup[len] && cgroup[len] != '/'))
+	scenario_resolve_cpus(&all, run->topo, set, &unused);
+	for (i = 0; i < SCENARIO_MAX_CGROUPS && run->sc->cgroups[i].name; i++) {
+		if (!scenario_is_below(cgroup, run->sc->cgroups[i].name) ||
+		    scenario_resolve_cpus(&run->cpus[i], run->topo, &part, &unused))
 			continue;
-		group->changed = true;
-		memset(&group->cpus, 0, sizeof(group->cpus));
+		cpu_set_and(&part, set);
+		/* The kernel does not take the last CPU away (cpuset.cpus.effective). */
+		if (cpu_set_count(&part))
+			*set = part;
 	}
 }
 
-static void mark_group(struct run *run, const char *name)
+static void add_cpus(struct run *run, struct check_group *group)
 {
-	struct scenario_group *group = find_group(run, name);
+	struct cpu_set set;
+	size_t i;
 
-	group->changed = true;
-	memset(&group->cpus, 0, sizeof(group->cpus));
+	effective_cpus(run, group->cgroup, &set);
+	for (i = 0; i < CPU_SET_WORDS; i++)
+		group->cpus.bits[i] |= set.bits[i];
+}
+
+/* Whoever is in this cgroup, or below it, has seen a change. */
+static void mark_cgroup(struct run *run, const char *name, enum check_changed what)
+{
+	struct check_group *group;
+	size_t i;
+
+	for (i = 0; i < run->result->run.nr_groups; i++) {
+		group = &run->result->groups[i];
+		if (!scenario_is_below(group->cgroup, name))
+			continue;
+		group->changed |= what;
+		add_cpus(run, group);
+	}
+}
+
+static void mark_group(struct run *run, const char *name, enum check_changed what)
+{
+	find_group(run, name)->changed |= what;
 }
 
 /* -- steps ------------------------------------------------------------------ */
@@ -258,8 +290,8 @@ static void mark_group(struct run *run, const char *name)
 static int set_cpus(struct run *run, const char *name, const struct cpus *cpus,
 		    struct errmsg *err)
 {
-	mark_cgroup(run, name);
 	run->cpus[scenario_cgroup(run->sc, name) - run->sc->cgroups] = *cpus;
+	mark_cgroup(run, name, CHECK_CPUS);
 	return write_cpus(run, name, cpus, err);
 }
 
@@ -281,7 +313,14 @@ static int remove_cgroup(struct run *run, const char *name, struct errmsg *err)
 
 static int spawn_step(struct run *run, const char *name, struct errmsg *err)
 {
+	mark_group(run, name, CHECK_PRESENCE);
 	return spawn(run, scenario_workers(run->sc, name), err) ?: start(run, &name, 1, err);
+}
+
+static int stop_step(struct run *run, const char *name, struct errmsg *err)
+{
+	mark_group(run, name, CHECK_PRESENCE);
+	return stop(run, &name, 1, err);
 }
 
 static int move_workers(struct run *run, const struct scenario_step *step, struct errmsg *err)
@@ -289,7 +328,7 @@ static int move_workers(struct run *run, const struct scenario_step *step, struc
 	char path[PATH_MAX / 2];
 	int i, ret = 0;
 
-	mark_group(run, step->workers);
+	mark_group(run, step->workers, CHECK_MOVED);
 	cgroup_path(path, sizeof(path), step->cgroup);
 	if (!step->value)
 		return control_move(run->c, step->workers, WIRE_ALL, path, err);
@@ -305,7 +344,7 @@ static int set_affinity(struct run *run, const struct scenario_step *step, struc
 	const char * const lists[] = { list };
 	int ret;
 
-	mark_group(run, step->workers);
+	mark_group(run, step->workers, CHECK_AFFINITY);
 	ret = scenario_resolve_cpus(&step->cpus, run->topo, &set, err);
 	if (ret)
 		return ret;
@@ -315,9 +354,9 @@ static int set_affinity(struct run *run, const struct scenario_step *step, struc
 
 static int set_attr(struct run *run, const struct scenario_step *step, struct errmsg *err)
 {
-	struct wire_attr attr = attr_of(scenario_workers(run->sc, step->workers));
+	struct wire_attr attr = scenario_attr(scenario_workers(run->sc, step->workers));
 
-	mark_group(run, step->workers);
+	mark_group(run, step->workers, CHECK_WEIGHT);
 	if (step->op == STEP_NICE) {
 		attr.nice = step->value;
 	} else {
@@ -333,6 +372,7 @@ static int set_online(struct run *run, const struct scenario_step *step, struct 
 	unsigned int cpu;
 	int ret;
 
+	run->result->run.hotplug = true;
 	ret = scenario_resolve_cpus(&step->cpus, run->topo, &set, err);
 	for (cpu = 1; cpu < topology_cpus(run->topo) && !ret; cpu++)
 		if (cpu_set_has(&set, cpu))
@@ -345,6 +385,7 @@ static int leave(struct run *run, struct errmsg *err)
 	struct control_reply reply = {};
 	int ret;
 
+	run->result->run.sched.reloaded = true;
 	ret = control_sched_stop(run->c, SCHED_NS, &reply, err);
 	control_reply_free(&reply);
 	return ret;
@@ -386,18 +427,18 @@ static int do_step(struct run *run, const struct scenario_step *step, struct err
 	case STEP_SWAP:
 		return swap_cpus(run, step, err);
 	case STEP_WEIGHT:
-		mark_cgroup(run, step->cgroup);
+		mark_cgroup(run, step->cgroup, CHECK_WEIGHT);
 		return write_number(run, step->cgroup, "cpu.weight", step->value, err);
 	case STEP_QUOTA:
-		mark_cgroup(run, step->cgroup);
+		mark_cgroup(run, step->cgroup, CHECK_QUOTA);
 		return write_quota(run, step->cgroup, step->value, err);
 	case STEP_FREEZE:
-		mark_cgroup(run, step->cgroup);
+		mark_cgroup(run, step->cgroup, CHECK_FROZEN);
 		return write_number(run, step->cgroup, "cgroup.freeze", !!step->value, err);
 	case STEP_SPAWN:
 		return spawn_step(run, step->workers, err);
 	case STEP_STOP:
-		return stop(run, &step->workers, 1, err);
+		return stop_step(run, step->workers, err);
 	case STEP_MOVE:
 		return move_workers(run, step, err);
 	case STEP_AFFINITY:
@@ -473,17 +514,144 @@ static int play(struct run *run, struct errmsg *err)
 	return ret;
 }
 
+/* -- what is read off ------------------------------------------------------- */
+
+/* Not all kernels have the events file, which is of the scheduler that runs. */
+static int read_state(struct run *run, struct control_reply *files, struct control_reply *sched,
+		      struct cpu_times *times, struct errmsg *err)
+{
+	static const char * const globs[] = { STAT_FILE, EVENTS_FILE };
+	const char *text;
+	int ret;
+
+	ret = control_read(run->c, globs, ARRAY_SIZE(globs), files, err) ?:
+	      control_sched_status(run->c, sched, err);
+	if (ret)
+		return ret;
+	text = control_text(files, STAT_FILE);
+	if (!text || !cpu_times_parse(text, times))
+		return errmsg_set(err, ERRMSG_FAILED, EPROTO,
+				  "%s of the guest does not tell its CPUs' times", STAT_FILE);
+	return 0;
+}
+
+/* What the last step has left of the scheduler that was there at the start */
+static void tell_sched(struct run *run)
+{
+	const struct scenario_step *step = run->sc->steps;
+	struct scenario_result *result = run->result;
+	struct check_sched *sched = &result->run.sched;
+	const struct control_sched *at_end = &result->sched_after.sched;
+
+	sched->events_before = control_text(&result->first, EVENTS_FILE);
+	sched->events_after = control_text(&result->last, EVENTS_FILE);
+	sched->exit = &run->c->sched_exit;
+	sched->end_state = at_end->state;
+	sched->end_ops = at_end->ops;
+	if (!strcmp(result->sched_before.sched.state, "enabled"))
+		sched->ops = result->sched_before.sched.ops;
+	for (; step < run->sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END; step++) {
+		if (step->op == STEP_LEAVE)
+			sched->ops = NULL;
+		else if (step->op == STEP_LOAD)
+			sched->ops = result->sched_before.sched.ops;
+	}
+}
+
+/* The reports of all groups are there, and the guest is at rest. */
+static int read_end(struct run *run, struct errmsg *err)
+{
+	struct scenario_result *result = run->result;
+	struct control_reply *sched = &result->sched_after;
+	size_t i;
+	int ret;
+
+	ret = control_sched_status(run->c, sched, err) ?:
+	      control_kmsg(run->c, &result->log, err);
+	if (ret)
+		return ret;
+	result->run.kernel_log = result->log.output;
+	for (i = 0; i < result->run.nr_groups; i++) {
+		const struct load_group asked = {
+			.name = result->groups[i].name,
+			.workers = result->groups[i].workers,
+			.cpus = result->groups[i].cpus,
+		};
+
+		result->stats[i] = load_stats(&asked, result->reports, result->run.nr_reports);
+	}
+	tell_sched(run);
+	return 0;
+}
+
 /* -- all of it -------------------------------------------------------------- */
 
-static void meant_cpus(struct run *run, struct scenario_group *group)
+/* Work that always has something to compute, whatever others do */
+static bool never_sleeps(const struct scenario_workers *w)
 {
-	const struct scenario_cgroup *cg = NULL;
-	struct errmsg unused;
+	size_t i, nr = scenario_phases(w);
 
-	if (group->workers->cgroup)
-		cg = scenario_cgroup(run->sc, group->workers->cgroup);
-	if (cg && cg->cpus.kind != CPUS_ALL)
-		scenario_resolve_cpus(&cg->cpus, run->topo, &group->cpus, &unused);
+	for (i = 0; i < nr; i++) {
+		switch (w->phases[i].work) {
+		case WIRE_WORK_SPIN:
+		case WIRE_WORK_YIELD:
+		case WIRE_WORK_CACHE:
+		case WIRE_WORK_CACHE_YIELD:
+		case WIRE_WORK_NUMA:
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The nodes that a group, or the nearest cgroup, binds memory to, as a bit each */
+static u64 bound_nodes(struct run *run, const struct scenario_workers *w)
+{
+	const struct scenario_cgroup *cg;
+	struct errmsg unused;
+	u64 nodes = 0;
+
+	for (cg = run->sc->cgroups; cg < run->sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++)
+		if (cg->mems.kind != CPUS_ALL && scenario_is_below(w->cgroup, cg->name))
+			scenario_resolve_nodes(&cg->mems, run->topo, &nodes, &unused);
+	if (w->memory == MEMORY_BIND)
+		scenario_resolve_nodes(&w->mems, run->topo, &nodes, &unused);
+	return nodes;
+}
+
+static int set_group(struct run *run, const struct scenario_workers *w, struct errmsg *err)
+{
+	size_t at = run->result->run.nr_groups++;
+	struct check_group *group = &run->result->groups[at];
+	struct cpu_set *sets;
+	unsigned int i;
+
+	*group = (struct check_group){
+		.name = w->name,
+		.cgroup = w->cgroup,
+		.mems = bound_nodes(run, w),
+		.workers = scenario_count(run->sc, w, run->topo),
+		.work = w->phases[0].work,
+		.policy = w->policy,
+		.nice = w->nice,
+		.background = w->background,
+		.always_runnable = never_sleeps(w),
+		.stats = &run->result->stats[at],
+	};
+	add_cpus(run, group);
+	if (w->affinity == AFFINITY_INHERIT)
+		return 0;
+	sets = calloc(group->workers, sizeof(*sets));
+	if (!sets)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "CPUs of %u workers", group->workers);
+	run->result->affinity[at] = sets;
+	for (i = 0; i < group->workers; i++)
+		scenario_affinity(run->sc, w, run->topo, i, &sets[i]);
+	group->affinity = sets;
+	group->nr_affinity = group->workers;
+	return 0;
 }
 
 static int prepare(struct run *run, struct errmsg *err)
@@ -492,20 +660,35 @@ static int prepare(struct run *run, struct errmsg *err)
 	size_t i;
 	int ret = 0;
 
-	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name && !ret; i++)
+	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name && !ret; i++) {
+		run->result->run.nr_cgroups++;
 		if (!sc->cgroups[i].later)
 			ret = add_cgroup(run, &sc->cgroups[i], err);
+	}
 	for (i = 0; i < SCENARIO_MAX_WORKERS && sc->workers[i].name && !ret; i++) {
-		struct scenario_group *group = &run->result->groups[i];
-
-		group->workers = &sc->workers[i];
-		group->count = scenario_count(sc, group->workers, run->topo);
-		meant_cpus(run, group);
-		run->result->nr_groups++;
-		if (!group->workers->later)
-			ret = spawn(run, group->workers, err);
+		ret = set_group(run, &sc->workers[i], err);
+		if (!ret && !sc->workers[i].later)
+			ret = spawn(run, &sc->workers[i], err);
 	}
 	return ret;
+}
+
+static int perform(struct run *run, struct errmsg *err)
+{
+	struct scenario_result *result = run->result;
+	u64 since;
+	int ret;
+
+	ret = start(run, NULL, 0, err);
+	since = clock_ns();
+	ret = ret ?:
+	      read_state(run, &result->first, &result->sched_before, &result->before, err) ?:
+	      play(run, err) ?:
+	      read_state(run, &result->last, &result->sched_after, &result->after, err);
+	control_reply_free(&result->sched_after);
+	ret = ret ?: stop(run, NULL, 0, err);
+	result->run.duration_ns = clock_ns() - since;
+	return ret ?: read_end(run, err);
 }
 
 int scenario_run(struct session *s, const struct scenario *sc, u64 duration_ns,
@@ -519,18 +702,34 @@ int scenario_run(struct session *s, const struct scenario *sc, u64 duration_ns,
 		.duration_ns = duration_ns,
 		.result = result,
 	};
-	u64 since;
 	int ret;
 
 	memset(result, 0, sizeof(*result));
-	ret = prepare(&run, err);
-	since = clock_ns();
-	ret = ret ?:
-	      start(&run, NULL, 0, err) ?:
-	      play(&run, err) ?:
-	      stop(&run, NULL, 0, err);
-	result->duration_ns = clock_ns() - since;
+	result->run = (struct check_run){
+		.topo = &s->topo,
+		.overcommit = load_overcommit(&s->topo),
+		.host_is_tcg = cpuid_host_is_tcg(),
+		.cgroups = sc->cgroups,
+		.groups = result->groups,
+		.before = &result->before,
+		.after = &result->after,
+	};
+	ret = prepare(&run, err) ?: perform(&run, err);
 	if (ret)
 		errmsg_prefix(err, "scenario %s.%s", sc->suite, sc->name);
 	return ret;
+}
+
+void scenario_result_free(struct scenario_result *result)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(result->affinity); i++)
+		free(result->affinity[i]);
+	free(result->reports);
+	control_reply_free(&result->log);
+	control_reply_free(&result->first);
+	control_reply_free(&result->last);
+	control_reply_free(&result->sched_before);
+	control_reply_free(&result->sched_after);
 }

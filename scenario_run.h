@@ -1,51 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Executes a scenario in a guest: cgroups, workers, steps over time. */
+/* Executes a scenario in a guest, and gathers what a verdict takes. */
 #ifndef KTSTR_SCENARIO_RUN_H
 #define KTSTR_SCENARIO_RUN_H
 
 #include <linux/types.h>
-#include <stdbool.h>
 
+#include "check.h"
 #include "control.h"
 #include "load.h"
 #include "scenario.h"
 #include "session.h"
 
 /**
- * struct scenario_group - what one group of workers was given, and did
- * @workers: how it was meant
- * @count: how many there are
- * @cpus: where they were allowed to run all the time; the empty set if that
- *	has changed, or was everywhere
- * @changed: steps have moved or stopped them, or changed what they may use
- * @stats: what they did; all zero if they were not spawned
- */
-struct scenario_group {
-	const struct scenario_workers *workers;
-	unsigned int count;
-	struct cpu_set cpus;
-	bool changed;
-	struct load_stats stats;
-};
-
-/**
  * struct scenario_result - what a run of a scenario showed
- * @nr_groups: groups of workers, in the scenario's order
- * @groups: the groups
- * @duration_ns: how long it took, by this host's clock
+ * @run: for check_run(), but for the limits and what the scheduler lacks
+ *
+ * All else here is what @run points to.
  */
 struct scenario_result {
-	size_t nr_groups;
-	struct scenario_group groups[SCENARIO_MAX_WORKERS];
-	u64 duration_ns;
+	struct check_run run;
+	struct check_group groups[SCENARIO_MAX_WORKERS];
+	struct load_stats stats[SCENARIO_MAX_WORKERS];
+	struct cpu_set *affinity[SCENARIO_MAX_WORKERS];
+	struct control_report *reports;
+	struct cpu_times before;
+	struct cpu_times after;
+	struct control_reply log;
+	struct control_reply first;
+	struct control_reply last;
+	struct control_reply sched_before;
+	struct control_reply sched_after;
 };
 
 /**
  * scenario_run() - execute a scenario
- * @s: a started session, on which no scenario has run yet
+ * @s: a started session, on which no scenario has run yet, or which was proved
+ *	clean since
  * @sc: a scenario that scenario_check() finds sound on the session's topology
  * @duration_ns: what percents of steps are of
- * @result: filled in
+ * @result: filled in; to be given to scenario_result_free(), also after a failure
  * @err: names the scenario and the step that failed
  *
  * A scheduler that leaves by itself does not end the run: see
@@ -55,5 +48,11 @@ struct scenario_result {
  */
 int scenario_run(struct session *s, const struct scenario *sc, u64 duration_ns,
 		 struct scenario_result *result, struct errmsg *err);
+
+/**
+ * scenario_result_free() - free what a result points to
+ * @result: of scenario_run()
+ */
+void scenario_result_free(struct scenario_result *result);
 
 #endif /* KTSTR_SCENARIO_RUN_H */

@@ -7,12 +7,16 @@
  * struct scheduler - a scheduler that the suite knows
  * @command: the program and its arguments; NULL for the kernel's own, EEVDF
  * @name: for the names of tests: letters, digits and '_'
+ * @cpu_option: it can only be initialised on the CPU that this option names, by
+ *	default CPU 0; but the kernel does that on whatever CPU its thread for it is
+ *	on. NULL for others.
  * @lacks: see struct check_sched; NULL for nothing
  * @lacks_reason: why that is no fault; NULL if it lacks nothing
  */
 struct scheduler {
 	const char *command;
 	const char *name;
+	const char *cpu_option;
 	const char *lacks;
 	const char *lacks_reason;
 };

@@ -302,6 +302,23 @@ int session_start_scheduler(struct session *s, struct errmsg *err)
 	return ret;
 }
 
+/* The command without the program's directory, which the guest has not got */
+static void set_scheduler(struct session *s, const char *command)
+{
+	const char *name = command + strcspn(command, " ");
+
+	while (name > command && name[-1] != '/')
+		name--;
+	snprintf(s->scheduler, sizeof(s->scheduler), "%s", name);
+}
+
+int session_load(struct session *s, const char *scheduler, struct errmsg *err)
+{
+	s->control.sched_exit.valid = false;
+	set_scheduler(s, scheduler ?: "EEVDF");
+	return scheduler ? session_start_scheduler(s, err) : 0;
+}
+
 static void print_lines(const char *prefix, const char *line)
 {
 	int len;
@@ -405,16 +422,6 @@ static u64 boot_timeout(const struct session *s, const struct session_config *cf
 	return BOOT_TIMEOUT_NS + topology_cpus(&s->topo) * BOOT_TIMEOUT_CPU_NS;
 }
 
-/* The command without the program's directory, which the guest has not got */
-static void set_scheduler(struct session *s, const char *command)
-{
-	const char *name = command + strcspn(command, " ");
-
-	while (name > command && name[-1] != '/')
-		name--;
-	snprintf(s->scheduler, sizeof(s->scheduler), "%s", name);
-}
-
 int session_start(struct session *s, const struct session_config *cfg, struct errmsg *err)
 {
 	char kernel[PATH_MAX], cmdline[MAP_CMDLINE_SIZE];
@@ -430,7 +437,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	int ret;
 
 	memset(s, 0, sizeof(*s));
-	set_scheduler(s, cfg->scheduler ?: "EEVDF");
+	set_scheduler(s, cfg->load_later ? "not loaded yet" : cfg->scheduler ?: "EEVDF");
 	ret = topology_parse(cfg->topology, &s->topo, err) ?:
 	      session_kernel(kernel, err) ?:
 	      share_host(s, cfg, err);
@@ -459,7 +466,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 		ret = errmsg_set(err, ERRMSG_FAILED, 0,
 				 "the guest has %u of its %u CPUs online (see NR_CPUS, HOTPLUG_CPU)",
 				 s->control.hello.nr_cpus, topology_cpus(&s->topo));
-	else if (cfg->scheduler)
+	else if (cfg->scheduler && !cfg->load_later)
 		ret = session_start_scheduler(s, err);
 	if (!ret)
 		return 0;

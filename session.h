@@ -18,7 +18,7 @@
 #include "ktstr_vmm.h"
 #include "topology.h"
 
-#define SESSION_MAX_PROGRAMS	8
+#define SESSION_MAX_PROGRAMS	16
 #define SESSION_MAX_FILES	4
 
 /* Environment: what anybody may set to try their own */
@@ -48,6 +48,7 @@ struct session_file {
  * @scheduler: a BPF scheduler that is started before the test: the name of one
  *	that was built with the suite, or a path; arguments may follow, separated
  *	by blanks, which the path thus cannot have; NULL for the kernel's own
+ * @load_later: @scheduler is only taken along, for session_load()
  * @programs: programs to take along, as /bin/NAME: the suite's own, or the host's,
  *	searched in PATH
  * @files: this test's own, such as a scheduler's configuration: unlike programs
@@ -65,6 +66,7 @@ struct session_config {
 	enum ktstr_irqchip irqchip;
 	u64 memory;
 	const char *scheduler;
+	bool load_later;
 	const char *programs[SESSION_MAX_PROGRAMS];
 	struct session_file files[SESSION_MAX_FILES];
 	const char *cmdline;
@@ -116,6 +118,17 @@ int session_start(struct session *s, const struct session_config *cfg,
  * Return: 0 or a negative errno; ERRMSG_HOST as with session_start().
  */
 int session_start_scheduler(struct session *s, struct errmsg *err);
+
+/**
+ * session_load() - start another scheduler
+ * @s: a started session, which has no scheduler at present
+ * @scheduler: as in struct session_config: one that the guest has among its
+ *	programs; NULL for the kernel's own
+ * @err: what failed
+ *
+ * Return: as session_start_scheduler().
+ */
+int session_load(struct session *s, const char *scheduler, struct errmsg *err);
 
 /**
  * session_end() - end the guest and give everything back

@@ -19,12 +19,14 @@
  * @reuse: guests are kept for the next play on the same topology
  * @session: the guest that is kept
  * @topology: its topology, as it was asked for; empty if there is none
+ * @program: the scheduler's that it was booted for
  * @plays: how many scenarios it has seen
  */
 struct stage {
 	bool reuse;
 	struct session session;
 	char topology[TOPOLOGY_STR_SIZE];
+	char program[PATH_MAX];
 	unsigned int plays;
 };
 

@@ -110,22 +110,36 @@ static void ktstr_on_signal(int sig)
 }
 
 /**
+ * ktstr_test_begin() - what main() of a suite begins with
+ * @argc: of main()
+ * @argv: of main()
+ * @status: set if true is returned: what main() returns
+ *
+ * Return: whether all is done, as the program has run on the emulated host.
+ */
+static inline bool ktstr_test_begin(int argc, char **argv, int *status)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	size_t i;
+
+	if (emulated_needed(argc, argv, status))
+		return true;
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		signal(signals[i], ktstr_on_signal);
+	pthread_atfork(ktstr_before_fork, NULL, ktstr_in_child);
+	return false;
+}
+
+/**
  * ktstr_test_main() - what main() of a suite returns
  * @argc: of main()
  * @argv: of main()
  */
-static int ktstr_test_main(int argc, char **argv)
+static inline int ktstr_test_main(int argc, char **argv)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	int status;
-	size_t i;
 
-	if (emulated_needed(argc, argv, &status))
-		return status;
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		signal(signals[i], ktstr_on_signal);
-	pthread_atfork(ktstr_before_fork, NULL, ktstr_in_child);
-	return test_harness_run(argc, argv);
+	return ktstr_test_begin(argc, argv, &status) ? status : test_harness_run(argc, argv);
 }
 
 #endif /* KTSTR_TEST_H */

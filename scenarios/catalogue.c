@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The catalogue as tests: each suite is a fixture, each scheduler a variant, each
+ * scenario a test. The harness has macros for tests that are code; these are data,
+ * so that they are registered as the macros would do it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "catalogue.h"
+#include "ktstr_test.h"
+#include "schedulers.h"
+#include "stage.h"
+
+#define ENV_FULL	"KTSTR_FULL"
+#define ENV_REUSE	"KTSTR_REUSE"
+
+/* In KTSTR_FULL everything is played here, too: two threads a core, two nodes */
+#define LARGE_TOPOLOGY	"2n4l1c2t"
+
+/**
+ * struct cast - a variant's data
+ * @scheduler: as in struct session_config; NULL for EEVDF
+ * @topology: where; NULL for the smallest that a scenario fits
+ */
+struct cast {
+	const char *scheduler;
+	const char *topology;
+};
+
+/* -- who plays -------------------------------------------------------------- */
+
+/* A request to the process that keeps a guest; what it answers is a verdict. */
+struct request {
+	const struct suite *suite;
+	const struct scenario *sc;
+	const struct cast *cast;
+	char name[256];
+};
+
+struct answer {
+	enum verdict verdict;
+	char text[2 * CHECK_TEXT_SIZE];
+};
+
+static int keeper = -1;		/* the socket to that process, if there is one */
+
+static void play(struct stage *stage, const struct request *request, struct answer *answer)
+{
+	static struct findings findings;
+	char rerun[512];
+	const struct play play = {
+		.suite = request->suite,
+		.sc = request->sc,
+		.topology = request->cast->topology ?: catalogue_topology(request->sc, 0, 0),
+		.scheduler = request->cast->scheduler,
+		.rerun = rerun,
+	};
+	size_t i;
+
+	snprintf(rerun, sizeof(rerun), "./catalogue -r %s", request->name);
+	answer->verdict = stage_play(stage, &play, &findings);
+	answer->text[0] = '\0';
+	for (i = 0; i < findings.nr && !answer->text[0]; i++)
+		if (findings.list[i].verdict == answer->verdict)
+			check_format(&findings.list[i], answer->text, sizeof(answer->text));
+}
+
+static void __attribute__((noreturn)) keep(int sock)
+{
+	static struct stage stage = { .reuse = true };
+	struct request request;
+	struct answer answer;
+
+	while (recv(sock, &request, sizeof(request), 0) == sizeof(request)) {
+		play(&stage, &request, &answer);
+		fflush(stdout);
+		if (send(sock, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
+			break;
+	}
+	stage_end(&stage);
+	_exit(0);
+}
+
+/*
+ * Each test is a process of its own, and a guest ends with its process. What is to
+ * outlive a test has to be a process beside them.
+ */
+static bool start_keeper(void)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return false;
+	fflush(stdout);
+	switch (fork()) {
+	case -1:
+		close(pair[0]);
+		close(pair[1]);
+		return false;
+	case 0:
+		close(pair[0]);
+		keep(pair[1]);
+	}
+	close(pair[1]);
+	keeper = pair[0];
+	return true;
+}
+
+static bool ask_keeper(const struct request *request, struct answer *answer)
+{
+	fflush(stdout);
+	return send(keeper, request, sizeof(*request), MSG_NOSIGNAL) == sizeof(*request) &&
+	       recv(keeper, answer, sizeof(*answer), 0) == sizeof(*answer);
+}
+
+/* -- the tests -------------------------------------------------------------- */
+
+static void run_test(struct __test_metadata *_metadata, struct __fixture_variant_metadata *variant)
+{
+	static struct stage stage;
+	struct request request = {
+		.suite = catalogue_suite(_metadata->fixture->name),
+		.sc = catalogue_scenario(_metadata->fixture->name, _metadata->name),
+		.cast = variant->data,
+	};
+	struct answer answer = {};
+
+	snprintf(request.name, sizeof(request.name), "%s.%s.%s", _metadata->fixture->name,
+		 variant->name, _metadata->name);
+	if (keeper < 0)
+		play(&stage, &request, &answer);
+	else
+		ASSERT_EQ(true, ask_keeper(&request, &answer));
+	if (answer.verdict == VERDICT_SKIP || answer.verdict == VERDICT_INCONCLUSIVE)
+		SKIP(return, "%s", answer.text);
+	EXPECT_EQ(VERDICT_PASS, answer.verdict);
+}
+
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value && strcmp(value, "0");
+}
+
+static void add_variant(struct __fixture_metadata *fixture, const char *scheduler,
+			const char *topology, const char *fmt, ...)
+{
+	struct __fixture_variant_metadata *variant = calloc(1, sizeof(*variant));
+	struct cast *cast = calloc(1, sizeof(*cast));
+	va_list ap;
+	char *name;
+
+	va_start(ap, fmt);
+	if (!variant || !cast || vasprintf(&name, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	*cast = (struct cast){ scheduler, topology };
+	variant->name = name;
+	variant->data = cast;
+	__register_fixture_variant(fixture, variant);
+}
+
+static void add_variants(struct __fixture_metadata *fixture)
+{
+	const char *scheduler = getenv(ENV_SCHEDULER), *topology = getenv(ENV_TOPOLOGY);
+	const struct scheduler *sched;
+
+	for (sched = schedulers_tree; sched->name; sched++) {
+		add_variant(fixture, sched->command, NULL, "%s", sched->name);
+		if (is_set(ENV_FULL))
+			add_variant(fixture, sched->command, LARGE_TOPOLOGY, "%s_%s",
+				    sched->name, LARGE_TOPOLOGY);
+	}
+	if (is_set(ENV_SCHEDULER) || is_set(ENV_TOPOLOGY))
+		add_variant(fixture, is_set(ENV_SCHEDULER) ? scheduler : NULL,
+			    is_set(ENV_TOPOLOGY) ? topology : NULL, "env");
+}
+
+/* Shared with the processes that run the tests, as those of the harness's macros */
+static void add_test(struct __fixture_metadata *fixture, const struct scenario *sc)
+{
+	struct __test_metadata *test = mmap(NULL, sizeof(*test), PROT_READ | PROT_WRITE,
+					    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (test == MAP_FAILED)
+		abort();
+	test->name = sc->name;
+	test->fn = run_test;
+	test->fixture = fixture;
+	test->termsig = -1;
+	test->timeout = KTSTR_TEST_TIMEOUT;
+	__register_test(test);
+}
+
+static void add_suites(void)
+{
+	struct __fixture_metadata *fixture;
+	size_t i, j;
+
+	for (i = 0; i < nr_suites; i++) {
+		fixture = calloc(1, sizeof(*fixture));
+		if (!fixture)
+			abort();
+		fixture->name = catalogue[i]->name;
+		__register_fixture(fixture);
+		add_variants(fixture);
+		for (j = 0; j < catalogue[i]->nr; j++)
+			if (catalogue[i]->scenarios[j].quick || is_set(ENV_FULL))
+				add_test(fixture, &catalogue[i]->scenarios[j]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	add_suites();
+	if (ktstr_test_begin(argc, argv, &status))
+		return status;
+	if (is_set(ENV_REUSE) && !start_keeper())
+		ksft_print_msg("a guest for each test, as none can be kept: %s\n", strerror(errno));
+	return test_harness_run(argc, argv);
+}

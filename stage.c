@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <limits.h>
+#include <linux/kernel.h>
+#include <linux/sizes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+
+#include "clock.h"
+#include "own_path.h"
+#include "scenario_run.h"
+#include "schedulers.h"
+#include "stage.h"
+#include "virtio_blk.h"
+#include "virtio_net.h"
+
+#define LOAD_ROUNDS	4
+
+/* Enough for the reads of WIRE_WORK_DISK to be at different places */
+static u8 disk_content[SZ_1M];
+static const struct disk_config disk = { .memory = disk_content, .size = sizeof(disk_content) };
+static const struct net_config net = { .peer = NET_PEER_ECHO };
+
+static void __printf(4, 5)
+add(struct findings *findings, const char *check, enum verdict verdict, const char *fmt, ...)
+{
+	const struct finding f = {
+		.check = check,
+		.verdict = verdict,
+		.cpu = CHECK_NO_CPU,
+		.at_ns = CHECK_NO_TIME,
+	};
+	char text[CHECK_TEXT_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	check_add(findings, &f, "%s", text);
+}
+
+/* What went wrong with a guest, or before there was one */
+static int add_error(struct stage *stage, struct findings *findings, const char *check, int ret,
+		     const struct errmsg *err)
+{
+	bool skip = err->kind == ERRMSG_HOST;
+
+	if (!skip && stage->topology[0])
+		session_print(&stage->session, ret, err);
+	add(findings, skip ? "scenario" : check, skip ? VERDICT_SKIP : VERDICT_FAIL, "%s",
+	    err->text);
+	return ret;
+}
+
+/* -- does it fit? ----------------------------------------------------------- */
+
+static bool has_step(const struct scenario *sc, enum step_op op)
+{
+	const struct scenario_step *step = sc->steps;
+
+	for (; step < sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END; step++)
+		if (step->op == op)
+			return true;
+	return false;
+}
+
+static int fits(struct stage *stage, const struct play *play, struct findings *findings)
+{
+	struct topology topo;
+	struct errmsg err;
+	int ret;
+
+	ret = topology_parse(play->topology, &topo, &err) ?:
+	      scenario_check(play->sc, &topo, &err);
+	if (ret)
+		return add_error(stage, findings, "scenario", ret, &err);
+	if (play->scheduler || !has_step(play->sc, STEP_LEAVE))
+		return 0;
+	add(findings, "scenario", VERDICT_SKIP,
+	    "EEVDF cannot leave: set KTSTR_SCHEDULER to a scheduler's program");
+	return -ERANGE;
+}
+
+/* -- the guest -------------------------------------------------------------- */
+
+/* Which of the suite's schedulers are there, and are not the play's own? */
+static void add_schedulers(struct session_config *cfg, const struct play *play, unsigned int *nr)
+{
+	size_t len = play->scheduler ? strcspn(play->scheduler, " ") : 0;
+	const struct scheduler *sched;
+	char path[PATH_MAX];
+	struct errmsg unused;
+
+	for (sched = schedulers_tree; sched->name; sched++) {
+		if (!sched->command || own_path_beside(path, sched->command, &unused) ||
+		    access(path, X_OK))
+			continue;
+		if (strlen(sched->command) != len || strncmp(sched->command, play->scheduler, len))
+			cfg->programs[(*nr)++] = sched->command;
+	}
+}
+
+/* A guest that is kept has all that the next scheduler and scenario may need. */
+static int boot(struct stage *stage, const struct play *play, struct errmsg *err)
+{
+	struct session_config cfg = {
+		.topology = play->topology,
+		.scheduler = play->scheduler ?: stage->reuse ? "scx_ktstr" : NULL,
+		.load_later = true,
+	};
+	unsigned int nr = 0;
+	int ret;
+
+	if (stage->reuse)
+		add_schedulers(&cfg, play, &nr);
+	if (stage->reuse || has_step(play->sc, STEP_RUN))
+		cfg.programs[nr++] = "sh";
+	if (stage->reuse || scenario_has_work(play->sc, WIRE_WORK_DISK))
+		cfg.disk = &disk;
+	if (stage->reuse || scenario_has_work(play->sc, WIRE_WORK_NET))
+		cfg.net = &net;
+	ret = session_start(&stage->session, &cfg, err);
+	if (ret)
+		return ret;
+	snprintf(stage->topology, sizeof(stage->topology), "%s", play->topology);
+	snprintf(stage->program, sizeof(stage->program), "%.*s",
+		 (int)strcspn(cfg.scheduler ?: "", " "), cfg.scheduler ?: "");
+	stage->plays = 0;
+	return 0;
+}
+
+/* A guest for the play: the one that is kept, if that is proved clean, or a new one */
+static int get_guest(struct stage *stage, const struct play *play, struct findings *findings)
+{
+	struct errmsg err = {};
+	int ret;
+
+	if (stage->topology[0])
+		stage_end(stage);
+	ret = boot(stage, play, &err);
+	return ret ? add_error(stage, findings, "guest", ret, &err) : 0;
+}
+
+/*
+ * Nothing tells which CPU the kernel's thread is on, and it moves: scx_central says
+ * "init from non-central CPU" then.
+ */
+static int load_on_any_cpu(struct stage *stage, const char *command, const char *option,
+			   struct errmsg *err)
+{
+	unsigned int i, nr = topology_cpus(&stage->session.topo);
+	char text[PATH_MAX];
+	int ret = -ECHILD;
+
+	for (i = 0; i < nr * LOAD_ROUNDS && ret == -ECHILD; i++) {
+		snprintf(text, sizeof(text), "%s %s %u", command, option, i % nr);
+		ret = session_load(&stage->session, text, err);
+	}
+	return ret;
+}
+
+static int load(struct stage *stage, const struct play *play, struct findings *findings)
+{
+	struct errmsg err = {};
+	struct scheduler sched;
+	int ret;
+
+	schedulers_find(play->scheduler, &sched);
+	if (sched.cpu_option)
+		ret = load_on_any_cpu(stage, play->scheduler, sched.cpu_option, &err);
+	else
+		ret = session_load(&stage->session, play->scheduler, &err);
+	if (ret)
+		return add_error(stage, findings, "load", ret, &err);
+	ksft_print_msg("scheduler %s\n", stage->session.scheduler);
+	return 0;
+}
+
+/* -- the play --------------------------------------------------------------- */
+
+static void layer_limits(struct check_run *run, const struct play *play)
+{
+	run->limits = check_defaults;
+	limits_layer(&run->limits, &play->suite->limits);
+	limits_layer(&run->limits, &play->sc->limits);
+}
+
+static int perform(struct stage *stage, const struct play *play, struct scenario_result *result,
+		   struct findings *findings)
+{
+	struct scheduler sched;
+	struct errmsg err = {};
+	u64 duration;
+	int ret;
+
+	ret = load_duration(&stage->session.topo, &duration, &err) ?:
+	      scenario_run(&stage->session, play->sc, duration, result, &err);
+	if (ret)
+		return add_error(stage, findings, "guest", ret, &err);
+	schedulers_find(play->scheduler, &sched);
+	result->run.sched.lacks = sched.lacks;
+	result->run.sched.lacks_reason = sched.lacks_reason;
+	layer_limits(&result->run, play);
+	check_run(&result->run, findings);
+	return 0;
+}
+
+static void print_findings(const struct play *play, const struct scenario_result *result,
+			   const struct findings *findings)
+{
+	enum verdict verdict = check_verdict(findings);
+
+	check_print(&result->run, findings);
+	ksft_print_msg("%s %s.%s\n", verdict_name(verdict), play->suite->name, play->sc->name);
+	if (verdict == VERDICT_FAIL && play->rerun)
+		ksft_print_msg("again: %s\n", play->rerun);
+}
+
+enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings)
+{
+	struct scenario_result *result = calloc(1, sizeof(*result));
+	enum verdict verdict;
+	int ret;
+
+	memset(findings, 0, sizeof(*findings));
+	ksft_print_msg("%s.%s: %s\n", play->suite->name, play->sc->name, play->sc->bug ?: "");
+	if (!result) {
+		add(findings, "scenario", VERDICT_SKIP, "this host is out of memory");
+		return VERDICT_SKIP;
+	}
+	ret = fits(stage, play, findings) ?:
+	      get_guest(stage, play, findings) ?:
+	      load(stage, play, findings) ?:
+	      perform(stage, play, result, findings);
+	verdict = check_verdict(findings);
+	print_findings(play, result, findings);
+	scenario_result_free(result);
+	free(result);
+	stage->plays++;
+	/* What a failure has done to a guest is nothing for the next scheduler. */
+	if (ret || !stage->reuse || verdict > VERDICT_PASS)
+		stage_end(stage);
+	return verdict;
+}
+
+void stage_end(struct stage *stage)
+{
+	if (stage->topology[0])
+		session_end(&stage->session);
+	stage->topology[0] = '\0';
+}

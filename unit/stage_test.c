@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a play comes to when there is no guest for it; the catalogue has those with one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "stage.h"
+
+static const struct scenario sound = {
+	.suite = "some", .name = "sound", .bug = "none",
+	.workers = { { .name = "spin", .count = 1 } },
+};
+
+static const struct scenario mistaken = {
+	.suite = "some", .name = "mistaken", .bug = "none",
+	.workers = { { .name = "spin", .cgroup = "nowhere", .count = 1 } },
+};
+
+static const struct scenario wide = {
+	.suite = "some", .name = "wide", .bug = "none", .min_cpus = 64,
+	.workers = { { .name = "spin", .count = 1 } },
+};
+
+static const struct scenario leaving = {
+	.suite = "some", .name = "leaving", .bug = "none",
+	.workers = { { .name = "spin", .count = 1 } },
+	.steps = { HOLD(50), LEAVE() },
+};
+
+static const struct suite suite = { .name = "some", .text = "some" };
+
+FIXTURE(stage)
+{
+	struct stage stage;
+	struct findings *findings;
+};
+
+FIXTURE_SETUP(stage)
+{
+	self->findings = calloc(1, sizeof(*self->findings));
+	ASSERT_NE(NULL, self->findings);
+	setenv(ENV_KERNEL, "/nowhere/vmlinux", 1);
+}
+
+FIXTURE_TEARDOWN(stage)
+{
+	stage_end(&self->stage);
+	free(self->findings);
+}
+
+static enum verdict play(struct stage *stage, const struct scenario *sc, const char *topology,
+			 struct findings *findings)
+{
+	const struct play play = { .suite = &suite, .sc = sc, .topology = topology };
+
+	return stage_play(stage, &play, findings);
+}
+
+static bool says(const struct findings *findings, const char *check, const char *text)
+{
+	const struct finding *f = check_find(findings, check, NULL);
+
+	return f && strstr(f->text, text);
+}
+
+TEST_F(stage, mistakes_fail)
+{
+	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &mistaken, "1n1l2c1t", self->findings));
+	EXPECT_EQ(true, says(self->findings, "scenario", "nowhere"));
+	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &sound, "1n1l2c", self->findings));
+	EXPECT_EQ(true, says(self->findings, "scenario", "1n1l2c"));
+	EXPECT_EQ(1, self->findings->nr);
+}
+
+TEST_F(stage, what_does_not_fit_is_skipped)
+{
+	EXPECT_EQ(VERDICT_SKIP, play(&self->stage, &wide, "1n1l2c1t", self->findings));
+	EXPECT_EQ(true, says(self->findings, "scenario", "64"));
+	EXPECT_EQ(VERDICT_SKIP, play(&self->stage, &leaving, "1n1l2c1t", self->findings));
+	EXPECT_EQ(true, says(self->findings, "scenario", "EEVDF cannot leave"));
+}
+
+TEST_F(stage, no_guest_is_no_skip)
+{
+	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &sound, "1n1l2c1t", self->findings));
+	EXPECT_EQ(true, says(self->findings, "guest", "/nowhere/vmlinux"));
+	EXPECT_EQ('\0', self->stage.topology[0]);
+	self->stage.reuse = true;
+	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &sound, "1n1l2c1t", self->findings));
+	EXPECT_EQ('\0', self->stage.topology[0]);
+}
+
+TEST_HARNESS_MAIN
