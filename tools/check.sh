@@ -101,9 +101,10 @@ clang_build()
 	echo "ok 1 build clang # SKIP no clang of version 16 or later"
 }
 
+# program PATH ARGUMENT...
 program()
 {
-	(cd "$(dirname "$1")" && exec timeout "$timeout" "./$(basename "$1")")
+	(cd "$(dirname "$1")" && exec timeout "$timeout" "./$(basename "$1")" "${@:2}")
 }
 
 # --- running them, several at a time, told in order ------------------------
@@ -210,7 +211,11 @@ if [ "${KTSTR_HOST:-}" = native ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cp
 fi
 for scenario in scenarios/*.c; do
 	name=$(basename "$scenario" .c)
-	start "$name" program "$KTSTR_PROGRAMS/$name"
+	[ "$name" = catalogue ] || start "$name" program "$KTSTR_PROGRAMS/$name"
+done
+# The largest program has a part for each scheduler.
+for scheduler in eevdf scx_simple scx_qmap scx_central scx_flatcg; do
+	start "catalogue-$scheduler" program "$KTSTR_PROGRAMS/catalogue" -v "$scheduler"
 done
 finish
 
