@@ -103,13 +103,14 @@ $(OBJ)/unit/%.o $(OBJ)/scenarios/%.o: private CFLAGS += -Wno-unused-parameter
 # What a test takes in by .incbin, gcc -MMD does not see.
 $(addprefix $(OBJ)/unit/,host_topology_test.o placement_test.o host_share_test.o): \
 		$(wildcard unit/trees/*.txt)
+$(OBJ)/unit/program_output_test.o: $(wildcard fuzz/corpus/program_output/*)
 ifeq ($(SAN),1)
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 ifeq ($(FUZZ),1)
 SAN_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 endif
-LDLIBS := -llz4 -lnuma -lelf -lz -lpthread
+LDLIBS := -llz4 -lnuma -lelf -lz -ljansson -lpthread
 
 FUZZERS := $(patsubst fuzz/%.c,$(OUTPUT)/fuzz_%,$(wildcard fuzz/*.c))
 .PHONY: fuzzers
@@ -264,7 +265,8 @@ $(OBJ)/.flags $(OBJ)/.sources: FORCE
 # Say once, and by its package, what would otherwise be an obscure error later.
 NEEDED := lz4.h:liblz4-dev:lz4-devel xxhash.h:libxxhash-dev:xxhash-devel \
 	  numa.h:libnuma-dev:numactl-devel \
-	  gelf.h:libelf-dev:elfutils-libelf-devel zlib.h:zlib1g-dev:zlib-devel
+	  gelf.h:libelf-dev:elfutils-libelf-devel zlib.h:zlib1g-dev:zlib-devel \
+	  jansson.h:libjansson-dev:jansson-devel
 $(OBJ)/.checked:
 	@mkdir -p $(@D)
 	@bad=0; for need in $(NEEDED); do \

@@ -194,6 +194,7 @@ needs()
 	hdr:lz4.h	liblz4-dev	the guest's initramfs
 	hdr:xxhash.h	libxxhash-dev	tells whether that has changed
 	hdr:numa.h	libnuma-dev	the guest's memory, node by node
+	hdr:jansson.h	libjansson-dev	JSON that programs in the guest print
 	cmd:numactl	numactl		shows a guest's nodes from inside
 	cmd:lscpu	util-linux	shows a guest's CPUs from inside
 	END
