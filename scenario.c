@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/bits.h>
@@ -60,6 +61,40 @@ const struct scenario_workers *scenario_workers(const struct scenario *sc, const
 		if (!strcmp(w->name, name))
 			return w;
 	return NULL;
+}
+
+const struct scenario_program *scenario_program(const struct scenario *sc, const char *name)
+{
+	const struct scenario_program *p;
+
+	for (p = sc->programs; p < sc->programs + SCENARIO_MAX_PROGRAMS && p->name; p++)
+		if (name && !strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+size_t scenario_needs(const struct scenario *sc, const char *names[SCENARIO_ALL_NEEDS + 1],
+		      const char *packages[SCENARIO_ALL_NEEDS])
+{
+	const struct scenario_program *p;
+	size_t nr = 0, i, k;
+
+	memset(names, 0, (SCENARIO_ALL_NEEDS + 1) * sizeof(*names));
+	if (!sc->programs[0].name)
+		return 0;
+	packages[nr] = NULL;
+	names[nr++] = "sh";
+	for (p = sc->programs; p < sc->programs + SCENARIO_MAX_PROGRAMS && p->name; p++) {
+		for (i = 0; i < SCENARIO_MAX_NEEDS && p->needs[i]; i++) {
+			for (k = 0; k < nr && strcmp(names[k], p->needs[i]); k++)
+				;
+			if (k < nr)
+				continue;
+			packages[nr] = p->package;
+			names[nr++] = p->needs[i];
+		}
+	}
+	return nr;
 }
 
 void limits_layer(struct limits *limits, const struct limits *over)
@@ -459,17 +494,16 @@ static int check_memory(const struct scenario_workers *w, const struct topology 
 }
 
 /* cgroup-v2.rst, "No Internal Process Constraint" */
-static int check_leaf(const struct scenario *sc, const struct scenario_workers *w,
-		      struct errmsg *err)
+static int check_leaf(const struct scenario *sc, const char *cgroup, struct errmsg *err)
 {
 	const struct scenario_cgroup *cg;
-	size_t len = w->cgroup ? strlen(w->cgroup) : 0;
+	size_t len = cgroup ? strlen(cgroup) : 0;
 
 	for (cg = sc->cgroups; len && cg < sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++)
-		if (!strncmp(cg->name, w->cgroup, len) && cg->name[len] == '/')
+		if (!strncmp(cg->name, cgroup, len) && cg->name[len] == '/')
 			return errmsg_set(err, ERRMSG_INPUT, 0,
 					  "cgroup: \"%s\" has cgroups in it, and may thus have no tasks",
-					  w->cgroup);
+					  cgroup);
 	return 0;
 }
 
@@ -524,7 +558,7 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 	if (w->affinity > AFFINITY_CROSS)
 		return errmsg_set(err, ERRMSG_INPUT, 0, "affinity: there is no %u", w->affinity);
 	ret = check_name(w->name, err) ?:
-	      check_leaf(sc, w, err) ?:
+	      check_leaf(sc, w->cgroup, err) ?:
 	      check_policy(w, err) ?:
 	      check_memory(w, topo, err) ?:
 	      check_range("nice", w->nice, -20, 19, err);
@@ -540,6 +574,59 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 		return errmsg_set(err, ERRMSG_INPUT, 0,
 				  "count: there are no workers; set count or percent_of_cpus");
 	return check_phases(w, scenario_count(sc, w, topo), err);
+}
+
+static int check_number(const struct scenario_number *number, struct errmsg *err)
+{
+	size_t len = strlen(number->name);
+
+	if (!len || isspace((unsigned char)number->name[0]) ||
+	    isspace((unsigned char)number->name[len - 1]))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "name: \"%s\" is none", number->name);
+	if (!number->unit)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "unit: there is none");
+	if (!(number->min >= 0) || !(number->max >= 0) || !(number->min || number->max))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "min, max: one of them is needed");
+	if (number->max && number->max < number->min)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "max: %g is less than min", number->max);
+	return 0;
+}
+
+static bool is_killed(const struct scenario *sc, const struct scenario_program *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCENARIO_MAX_STEPS && sc->steps[i].op != STEP_END; i++)
+		if (sc->steps[i].op == STEP_KILL && scenario_program(sc, sc->steps[i].program) == p)
+			return true;
+	return false;
+}
+
+static int check_program(const struct scenario *sc, const struct scenario_program *p,
+			 struct errmsg *err)
+{
+	unsigned int i;
+	int ret;
+
+	if (scenario_program(sc, p->name) != p)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "name: there are two of them");
+	if (!p->command || !*p->command)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "command: there is none");
+	if (p->needs[0] && !p->package)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "package: who has no %s has to know",
+				  p->needs[0]);
+	if (p->cgroup && !scenario_cgroup(sc, p->cgroup))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: there is no \"%s\"", p->cgroup);
+	if (p->numbers[0].name && is_killed(sc, p))
+		return errmsg_set(err, ERRMSG_INPUT, 0,
+				  "numbers: a step kills it before it can print them");
+	ret = check_name(p->name, err) ?: check_leaf(sc, p->cgroup, err);
+	for (i = 0; i < SCENARIO_MAX_NUMBERS && p->numbers[i].name && !ret; i++) {
+		ret = check_number(&p->numbers[i], err);
+		if (ret)
+			errmsg_prefix(err, "numbers[%u]", i);
+	}
+	return ret;
 }
 
 /* Which fields a step needs */
@@ -566,6 +653,8 @@ static const unsigned int step_fields[NR_STEP_OPS] = {
 	[STEP_OFFLINE] = HAS_CPUS,
 	[STEP_ONLINE] = HAS_CPUS,
 	[STEP_RUN] = NEEDS_PROGRAM,
+	[STEP_WAIT] = NEEDS_PROGRAM,
+	[STEP_KILL] = NEEDS_PROGRAM,
 };
 
 static int check_step_refs(const struct scenario *sc, const struct scenario_step *step,
@@ -582,8 +671,9 @@ static int check_step_refs(const struct scenario *sc, const struct scenario_step
 	if (fields & NEEDS_WORKERS && (!step->workers || !scenario_workers(sc, step->workers)))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "workers: there is no \"%s\"",
 				  step->workers ?: "");
-	if (fields & NEEDS_PROGRAM && (!step->program || !*step->program))
-		return errmsg_set(err, ERRMSG_INPUT, 0, "program: there is none");
+	if (fields & NEEDS_PROGRAM && !scenario_program(sc, step->program))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "program: there is no \"%s\"",
+				  step->program ?: "");
 	return 0;
 }
 
@@ -676,6 +766,54 @@ static unsigned int llcs_per_node(const struct topology *topo)
 	return most;
 }
 
+/* How far a program has come, from step to step */
+struct progress {
+	bool begun;
+	bool runs;
+};
+
+static int follow_step(const struct scenario *sc, const struct scenario_step *step,
+		       struct progress progress[SCENARIO_MAX_PROGRAMS], struct errmsg *err)
+{
+	struct progress *p;
+
+	if (step->op != STEP_RUN && step->op != STEP_WAIT && step->op != STEP_KILL)
+		return 0;
+	p = &progress[scenario_program(sc, step->program) - sc->programs];
+	if (p->runs == (step->op == STEP_RUN)) {
+		errmsg_set(err, ERRMSG_INPUT, 0, "program: \"%s\" %s", step->program,
+			   p->runs ? "runs already" : "does not run");
+		errmsg_prefix(err, "step %zu, %s", step - sc->steps + 1,
+			      scenario_step_name(step->op));
+		return -EINVAL;
+	}
+	p->begun = true;
+	p->runs = step->op == STEP_RUN;
+	return 0;
+}
+
+/* Whatever is started is waited for or killed, also in the second of many rounds. */
+static int check_progress(const struct scenario *sc, struct errmsg *err)
+{
+	struct progress progress[SCENARIO_MAX_PROGRAMS] = {};
+	const struct scenario_step *step, *again;
+	unsigned int i;
+	int ret = 0;
+
+	for (step = sc->steps; step < sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END;
+	     step++) {
+		again = step->op == STEP_REPEAT ? step - step->value : step;
+		for (; again <= step && !ret; again++)
+			ret = follow_step(sc, again, progress, err);
+	}
+	for (i = 0; i < SCENARIO_MAX_PROGRAMS && sc->programs[i].name && !ret; i++)
+		if (!progress[i].begun || progress[i].runs)
+			ret = errmsg_set(err, ERRMSG_INPUT, 0, "program \"%s\": no step %s",
+					 sc->programs[i].name, progress[i].runs ?
+					 "waits for its end" : "runs it");
+	return ret;
+}
+
 static int check_needs(const struct scenario *sc, const struct topology *topo, struct errmsg *err)
 {
 	if (topology_cpus(topo) < sc->min_cpus)
@@ -708,15 +846,20 @@ static int check_all(const struct scenario *sc, const struct topology *topo, str
 		if (ret)
 			errmsg_prefix(err, "workers \"%s\"", sc->workers[i].name);
 	}
-	if (!i && !ret)
+	if (!i && !ret && !sc->programs[0].name)
 		ret = errmsg_set(err, ERRMSG_INPUT, 0, "workers: there are none");
+	for (i = 0; i < SCENARIO_MAX_PROGRAMS && sc->programs[i].name && !ret; i++) {
+		ret = check_program(sc, &sc->programs[i], err);
+		if (ret)
+			errmsg_prefix(err, "program \"%s\"", sc->programs[i].name);
+	}
 	for (i = 0; i < SCENARIO_MAX_STEPS && sc->steps[i].op != STEP_END && !ret; i++) {
 		ret = check_step(sc, &sc->steps[i], topo, err);
 		if (ret)
 			errmsg_prefix(err, "step %u, %s", i + 1,
 				      scenario_step_name(sc->steps[i].op));
 	}
-	return ret;
+	return ret ?: check_progress(sc, err);
 }
 
 int scenario_check(const struct scenario *sc, const struct topology *topo, struct errmsg *err)

@@ -20,6 +20,9 @@
 #define SCENARIO_MAX_CGROUPS	8
 #define SCENARIO_MAX_WORKERS	8	/* groups of workers */
 #define SCENARIO_MAX_STEPS	16
+#define SCENARIO_MAX_PROGRAMS	4
+#define SCENARIO_MAX_NEEDS	3	/* programs of the host, for each of these */
+#define SCENARIO_MAX_NUMBERS	4	/* likewise */
 
 /**
  * enum cpus_kind - what a set of CPUs is meant to be
@@ -154,6 +157,44 @@ struct scenario_workers {
 };
 
 /**
+ * struct scenario_number - a number that a program is to print
+ * @name: which, as program_output_find() takes it
+ * @min: at least so much; 0 for no such limit
+ * @max: at most so much; 0 for no such limit
+ * @unit: of all these; where the program says one, it has to be this one
+ *
+ * As all limits, these are for a host with a CPU for each of the guest's.
+ */
+struct scenario_number {
+	const char *name;
+	double min;
+	double max;
+	const char *unit;
+};
+
+/**
+ * struct scenario_program - a program of the host that is a workload
+ * @name: for steps and findings
+ * @command: for the guest's sh(1); "$1" in it is the duration in seconds, "$2" the
+ *	number of CPUs
+ * @needs: what the guest has to get of the host for it, besides sh: names of
+ *	programs, whose libraries come along; ends with NULL
+ * @package: where Debian has these
+ * @cgroup: whose; NULL for the root cgroup
+ * @numbers: what it is to print; ends with the first that has no name
+ *
+ * It has to end with the exit status 0, unless a step kills it.
+ */
+struct scenario_program {
+	const char *name;
+	const char *command;
+	const char *needs[SCENARIO_MAX_NEEDS];
+	const char *package;
+	const char *cgroup;
+	struct scenario_number numbers[SCENARIO_MAX_NUMBERS];
+};
+
+/**
  * enum step_op - what a step does
  * @STEP_END: nothing: there are no more steps
  * @STEP_HOLD: let @percent of the duration, and @ms, pass
@@ -175,8 +216,8 @@ struct scenario_workers {
  * @STEP_LEAVE: the scheduler under test leaves
  * @STEP_LOAD: it is loaded again
  * @STEP_RUN: start @program
- * @STEP_WAIT: wait for its end
- * @STEP_KILL: kill it
+ * @STEP_WAIT: wait for the end of @program
+ * @STEP_KILL: kill @program
  * @STEP_REPEAT: the @value steps before this one again, until @percent of the
  *	duration have passed since they were begun first
  */
@@ -241,9 +282,9 @@ struct scenario_step {
 #define ONLINE(set)		{ .op = STEP_ONLINE, .cpus = (set) }
 #define LEAVE()			{ .op = STEP_LEAVE }
 #define LOAD()			{ .op = STEP_LOAD }
-#define RUN(command)		{ .op = STEP_RUN, .program = (command) }
-#define WAIT()			{ .op = STEP_WAIT }
-#define KILL()			{ .op = STEP_KILL }
+#define RUN(prog)		{ .op = STEP_RUN, .program = (prog) }
+#define WAIT(prog)		{ .op = STEP_WAIT, .program = (prog) }
+#define KILL(prog)		{ .op = STEP_KILL, .program = (prog) }
 #define REPEAT(n, pct)		{ .op = STEP_REPEAT, .value = (n), .percent = (pct) }
 
 /* A limit of struct limits that is not to be checked */
@@ -301,6 +342,7 @@ struct limits {
  * @quick: it is one of the few that are to find something in little time
  * @cgroups: what to make; ends with the first that has no name
  * @workers: whom to spawn; ends with the first that has no name
+ * @programs: what steps run; ends with the first that has no name
  * @steps: what to do while they run; ends with STEP_END. With none, the workers
  *	run for the whole duration.
  * @limits: what differs from the suite's
@@ -317,6 +359,7 @@ struct scenario {
 	bool quick;
 	struct scenario_cgroup cgroups[SCENARIO_MAX_CGROUPS];
 	struct scenario_workers workers[SCENARIO_MAX_WORKERS];
+	struct scenario_program programs[SCENARIO_MAX_PROGRAMS];
 	struct scenario_step steps[SCENARIO_MAX_STEPS];
 	struct limits limits;
 };
@@ -424,6 +467,29 @@ const struct scenario_workers *scenario_workers(const struct scenario *sc, const
  * @name: the other's
  */
 bool scenario_is_below(const char *path, const char *name);
+
+/**
+ * scenario_program() - find a program
+ * @sc: a scenario
+ * @name: of the program; may be NULL
+ *
+ * Return: the program, or NULL.
+ */
+const struct scenario_program *scenario_program(const struct scenario *sc, const char *name);
+
+/* The programs of the host that a guest may need for one scenario, sh among them */
+#define SCENARIO_ALL_NEEDS	(SCENARIO_MAX_PROGRAMS * SCENARIO_MAX_NEEDS + 1)
+
+/**
+ * scenario_needs() - the programs of the host that the guest has to get
+ * @sc: a scenario
+ * @names: filled in, without repetitions, up to a NULL
+ * @packages: Debian's package of each; NULL for what every Debian has
+ *
+ * Return: how many; 0 for a scenario without programs.
+ */
+size_t scenario_needs(const struct scenario *sc, const char *names[SCENARIO_ALL_NEEDS + 1],
+		      const char *packages[SCENARIO_ALL_NEEDS]);
 
 /**
  * scenario_step_name() - the name of what a step does

@@ -153,6 +153,54 @@ static const struct scenario good = {
 	},
 };
 
+static const struct scenario programs = {
+	.suite = "suite",
+	.name = "good",
+	.cgroups = {
+		{ .name = "up" },
+		{ .name = "up/down" },
+	},
+	.programs = {
+		{
+			"messages", "hackbench -g $2", { "hackbench" }, .package = "rt-tests",
+			.cgroup = "up/down",
+			.numbers = {
+				{ "Time", .max = 10, .unit = "s" },
+				{ "Rate", 1, 2.5, "/s" },
+			},
+		},
+		{ "noise", "yes | cat", { "yes", "cat" }, .package = "coreutils" },
+		{ "more_noise", "cat /dev/zero", { "cat" }, .package = "coreutils" },
+	},
+	.steps = {
+		RUN("noise"), RUN("messages"), WAIT("messages"), HOLD(10), REPEAT(3, 50),
+		RUN("more_noise"), KILL("more_noise"), KILL("noise"),
+	},
+};
+
+TEST(programs_without_workers)
+{
+	const char *names[SCENARIO_ALL_NEEDS + 1], *packages[SCENARIO_ALL_NEEDS];
+	struct topology topo = topology("1n1l2c1t");
+	struct errmsg err = {};
+
+	EXPECT_EQ(0, scenario_check(&programs, &topo, &err)) {
+		TH_LOG("%s", err.text);
+	}
+	ASSERT_EQ(4, scenario_needs(&programs, names, packages));
+	EXPECT_STREQ("sh", names[0]);
+	EXPECT_EQ(NULL, packages[0]);
+	EXPECT_STREQ("hackbench", names[1]);
+	EXPECT_STREQ("rt-tests", packages[1]);
+	EXPECT_STREQ("yes", names[2]);
+	EXPECT_STREQ("cat", names[3]);
+	EXPECT_STREQ("coreutils", packages[3]);
+	EXPECT_EQ(NULL, names[4]);
+
+	EXPECT_EQ(0, scenario_needs(&good, names, packages));
+	EXPECT_EQ(NULL, names[0]);
+}
+
 TEST(a_sound_scenario_passes)
 {
 	struct topology topo = topology("1n2l4c1t");
@@ -320,25 +368,31 @@ FIXTURE(mistake)
 
 FIXTURE_VARIANT(mistake)
 {
+	const struct scenario *sc;
 	void (*break_it)(struct scenario *sc);
 	const char *text;
 };
 
 FIXTURE_SETUP(mistake)
 {
-	self->sc = good;
+	self->sc = *variant->sc;
 }
 
 FIXTURE_TEARDOWN(mistake)
 {
 }
 
-#define MISTAKE(name, statement, expected)				\
+#define MISTAKE_IN(which, name, statement, expected)			\
 static void break_##name(struct scenario *sc) { statement; }		\
 FIXTURE_VARIANT_ADD(mistake, name) {					\
+	.sc = which,							\
 	.break_it = break_##name,					\
 	.text = expected,						\
 }
+
+#define MISTAKE(name, statement, expected) MISTAKE_IN(&good, name, statement, expected)
+#define PROGRAM_MISTAKE(name, statement, expected) \
+	MISTAKE_IN(&programs, name, statement, expected)
 
 MISTAKE(orphan, sc->cgroups[0].name = "other", "cgroup \"left/outer\": name: there is no \"left\"");
 MISTAKE(twice, sc->cgroups[3].name = "left", "cgroup \"left\": name: there are two");
@@ -377,6 +431,42 @@ MISTAKE(step_boot_cpu, sc->steps[11].cpus = LLC(0), "step 12, offline: cpus: CPU
 MISTAKE(step_repeat_far, sc->steps[5].value = 6, "step 6, repeat: value: 6 is not from 1 to 5");
 MISTAKE(step_repeat_busy, sc->steps[4].op = STEP_LOAD, "no hold among the last 2 steps");
 MISTAKE(step_unknown, sc->steps[4].op = NR_STEP_OPS, "step 5, unknown step: op: there is no");
+
+PROGRAM_MISTAKE(program_twice, sc->programs[2].name = "noise",
+		"program \"noise\": name: there are two");
+PROGRAM_MISTAKE(program_name, sc->programs[2].name = "More Noise", "name: \"More Noise\" is none");
+PROGRAM_MISTAKE(program_command, sc->programs[0].command = "",
+		"program \"messages\": command: there is none");
+PROGRAM_MISTAKE(program_package, sc->programs[0].package = NULL,
+		"package: who has no hackbench has to know");
+PROGRAM_MISTAKE(program_cgroup, sc->programs[0].cgroup = "nowhere",
+		"program \"messages\": cgroup: there is no \"nowhere\"");
+PROGRAM_MISTAKE(program_leaf, sc->programs[0].cgroup = "up", "\"up\" has cgroups in it");
+PROGRAM_MISTAKE(program_killed, sc->steps[2].op = STEP_KILL,
+		"numbers: a step kills it before it can print them");
+PROGRAM_MISTAKE(number_name, sc->programs[0].numbers[1].name = "x ",
+		"program \"messages\": numbers[1]: name: \"x \" is none");
+PROGRAM_MISTAKE(number_unit, sc->programs[0].numbers[1].unit = NULL,
+		"numbers[1]: unit: there is none");
+PROGRAM_MISTAKE(number_unlimited, sc->programs[0].numbers[0].max = 0,
+		"numbers[0]: min, max: one of them is needed");
+PROGRAM_MISTAKE(number_negative, sc->programs[0].numbers[1].min = -1,
+		"numbers[1]: min, max: one of them is needed");
+PROGRAM_MISTAKE(number_impossible, sc->programs[0].numbers[1].min = 3,
+		"numbers[1]: max: 2.5 is less than min");
+PROGRAM_MISTAKE(step_program, sc->steps[0].program = "none",
+		"step 1, run: program: there is no \"none\"");
+PROGRAM_MISTAKE(step_wait_for_whom, sc->steps[2].program = NULL,
+		"step 3, wait: program: there is no \"\"");
+PROGRAM_MISTAKE(step_runs_twice, sc->steps[2].program = "noise",
+		"step 2, run: program: \"messages\" runs already");
+PROGRAM_MISTAKE(step_does_not_run, sc->steps[6].program = "messages"; sc->steps[6].op = STEP_WAIT,
+		"step 7, wait: program: \"messages\" does not run");
+PROGRAM_MISTAKE(step_never_ends, sc->steps[7].op = STEP_END,
+		"program \"noise\": no step waits for its end");
+PROGRAM_MISTAKE(step_never_begins, sc->steps[5].op = STEP_END; sc->steps[0] = sc->steps[3];
+		sc->programs[1] = sc->programs[2]; sc->programs[2].name = NULL,
+		"program \"more_noise\": no step runs it");
 
 TEST_F(mistake, is_named)
 {
