@@ -27,6 +27,7 @@
  *	alive		the scheduler under test is still the one that runs
  *	events		which of sched_ext's counters have grown; a FAIL only if they
  *			shrank, as then the scheduler is another instance
+ *	program		programs end well, and print the numbers that they have to
  *	kernel_log	the kernel has nothing to complain about
  */
 #ifndef KTSTR_CHECK_H
@@ -125,6 +126,22 @@ struct check_group {
 };
 
 /**
+ * struct check_program - a program, and how one run of it ended
+ * @program: as it was asked for
+ * @wait_status: see wait(2)
+ * @killed: by a step
+ * @late: it did not end in time, and was killed; there is no @wait_status then
+ * @output: what it wrote to stdout and stderr; NULL if that is not known
+ */
+struct check_program {
+	const struct scenario_program *program;
+	int wait_status;
+	bool killed;
+	bool late;
+	const char *output;
+};
+
+/**
  * struct check_sched - the scheduler under test
  * @ops: the name that the kernel had for it at the start; NULL for EEVDF, and
  *	where the last step made it leave
@@ -164,6 +181,8 @@ struct check_sched {
  * @nr_cgroups: how many; at most SCENARIO_MAX_CGROUPS
  * @groups: of workers
  * @nr_groups: how many; at most SCENARIO_MAX_WORKERS
+ * @programs: in the order in which they ended
+ * @nr_programs: how many
  * @reports: of all workers
  * @nr_reports: how many
  * @before: the CPUs' times when all workers had started; NULL if they are not known
@@ -183,6 +202,8 @@ struct check_run {
 	size_t nr_cgroups;
 	const struct check_group *groups;
 	size_t nr_groups;
+	const struct check_program *programs;
+	size_t nr_programs;
 	const struct control_report *reports;
 	size_t nr_reports;
 	const struct cpu_times *before;

@@ -91,6 +91,9 @@ u64 check_since(u64 after, u64 before);
 /* Checks of one group of workers */
 void check_workers(struct judge *j, const struct check_group *g);
 
+/* Checks of one run of a program */
+void check_program(struct judge *j, const struct check_program *p);
+
 /* Checks of who got how much of the CPUs */
 void check_shares(struct judge *j);
 

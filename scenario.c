@@ -775,12 +775,13 @@ struct progress {
 static int follow_step(const struct scenario *sc, const struct scenario_step *step,
 		       struct progress progress[SCENARIO_MAX_PROGRAMS], struct errmsg *err)
 {
+	bool starts = step->op == STEP_RUN;
 	struct progress *p;
 
 	if (step->op != STEP_RUN && step->op != STEP_WAIT && step->op != STEP_KILL)
 		return 0;
 	p = &progress[scenario_program(sc, step->program) - sc->programs];
-	if (p->runs == (step->op == STEP_RUN)) {
+	if (p->runs == starts) {
 		errmsg_set(err, ERRMSG_INPUT, 0, "program: \"%s\" %s", step->program,
 			   p->runs ? "runs already" : "does not run");
 		errmsg_prefix(err, "step %zu, %s", step - sc->steps + 1,
@@ -788,7 +789,7 @@ static int follow_step(const struct scenario *sc, const struct scenario_step *st
 		return -EINVAL;
 	}
 	p->begun = true;
-	p->runs = step->op == STEP_RUN;
+	p->runs = starts;
 	return 0;
 }
 
