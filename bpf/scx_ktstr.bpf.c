@@ -357,6 +357,11 @@ void BPF_STRUCT_OPS(ktstr_enqueue, struct task_struct *p, u64 enq_flags)
 	stat_inc(KTSTR_STAT_QUEUED);
 	if (bpf_ktime_get_ns() - start_ns > param * NSEC_PER_MSEC && is_fault(KTSTR_FAULT_ERROR))
 		scx_bpf_error("fault error: %llu ms are over", param);
+	/* Its slice is over, and there is no other: it goes on if the CPU may. */
+	if (enq_flags & SCX_ENQ_LAST && !is_closed(scx_bpf_task_cpu(p))) {
+		insert(p, SCX_DSQ_LOCAL, enq_flags, false);
+		return;
+	}
 	if (insert(p, home_queue(scx_bpf_task_cpu(p)), enq_flags, enq_flags & SCX_ENQ_WAKEUP))
 		kick_idle(p);
 }

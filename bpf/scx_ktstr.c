@@ -196,6 +196,10 @@ static int set_up(struct scx_ktstr *skel, const struct fixture_sched *sched, u64
 	memcpy(skel->rodata->queue_group, layout.queue_group, sizeof(layout.queue_group));
 	if (sched->fault == KTSTR_FAULT_LEAK)
 		bpf_map__set_max_entries(skel->maps.tasks, count_tasks() + param);
+	/* Otherwise the kernel lets the last task go on, and a CPU never rests. */
+	if (sched->fault == KTSTR_FAULT_IDLE_CPUS)
+		skel->struct_ops.ktstr_ops->flags |=
+			__COMPAT_ENUM_OR_ZERO("scx_ops_flags", "SCX_OPS_ENQ_LAST");
 	skel->struct_ops.ktstr_ops->timeout_ms = timeout_ms;
 	set_ops_name(skel, sched->name);
 	return 0;
