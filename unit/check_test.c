@@ -918,6 +918,80 @@ TEST_F(check, alive)
 	EXPECT_EQ(NONE, judge(st, "alive", NULL));
 }
 
+/* The kernel ends who does not say what to do when CPUs come and go. */
+TEST_F(check, alive_without_hotplug)
+{
+	struct control_sched left = {
+		.valid = true,
+		.state = "disabled",
+		.reason = "sched_ext: BPF scheduler \"simple\" disabled (unregistered from the main kernel)",
+	};
+	struct stage *st = self->st;
+
+	st->run.sched = (struct check_sched){
+		.ops = "simple",
+		.end_ops = "",
+		.end_state = "disabled",
+		.exit = &left,
+		.lacks = "hotplug",
+	};
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+	st->run.hotplug = true;
+	EXPECT_EQ(VERDICT_SKIP, judge(st, "alive", NULL));
+	left.reason = "runnable task stall";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+	left.reason = NULL;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+	left.reason = "unregistered from the main kernel";
+	st->run.sched.lacks = "llc";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+}
+
+/* Who is thrown off a CPU by a real-time task, and not let go elsewhere, may wait. */
+TEST_F(check, without_preemption_callbacks)
+{
+	struct stage *st = self->st;
+
+	st->stats[0].gap.sched_ns = 2 * NSEC_PER_SEC;
+	st->stats[0].min_rate = 0;
+	set_idle(st, 1, 90);
+	st->run.sched.lacks = "rt";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "gap", "a"));
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+	st->groups[1].policy = POLICY_FIFO;
+	EXPECT_EQ(VERDICT_SKIP, judge(st, "gap", NULL));
+	EXPECT_EQ(NONE, judge(st, "starvation", NULL));
+	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
+	st->stats[0].stuck = 1;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "a"));
+	st->run.sched.lacks = "hotplug";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+}
+
+TEST_F(check, throughput_in_rounds)
+{
+	struct stage *st = self->st;
+
+	st->groups[0].work = WIRE_WORK_CUSTOM;
+	st->groups[1].background = true;
+	st->stats[0].min_rate = 10;
+	EXPECT_EQ(NONE, judge(st, "throughput", "a"));
+	st->run.limits.rounds = 10;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "throughput", "a"));
+	EXPECT_EQ(NONE, judge(st, "throughput", "b"));
+	st->stats[0].min_rate = 9;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "throughput", "a"));
+	st->run.overcommit = 4;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "throughput", "a"));
+	/* However busy the host: one */
+	st->run.overcommit = 1000;
+	st->stats[0].min_rate = 0;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "throughput", "a"));
+	starve_host(st);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "throughput", "a"));
+}
+
 TEST_F(check, events)
 {
 	struct stage *st = self->st;
