@@ -164,6 +164,14 @@ static void __printf(3, 4) append(char *buf, size_t size, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* The guest's words are in it, which must not begin a line that a CI would read. */
+static void one_line(char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = ' ';
+}
+
 char *check_format(const struct finding *f, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s %s", verdict_name(f->verdict), f->check);
@@ -178,30 +186,63 @@ char *check_format(const struct finding *f, char *buf, size_t size)
 		append(buf, size, ", on CPU %d", f->cpu);
 	if (f->at_ns != CHECK_NO_TIME)
 		append(buf, size, ", at %llu ms", (unsigned long long)(f->at_ns / NSEC_PER_MSEC));
+	one_line(buf);
 	return buf;
+}
+
+static void print_findings(const struct findings *findings, enum verdict verdict)
+{
+	char line[2 * CHECK_TEXT_SIZE];
+	const struct finding *f;
+
+	for (f = findings->list; f < findings->list + findings->nr; f++)
+		if (f->verdict == verdict)
+			ksft_print_msg("%s\n", check_format(f, line, sizeof(line)));
+}
+
+static void print_cgroup(const struct check_run *run, const struct scenario_cgroup *cg)
+{
+	char cpus[128] = "all";
+	struct errmsg unused;
+	struct cpu_set set;
+
+	if (cg->cpus.kind != CPUS_ALL &&
+	    !scenario_resolve_cpus(&cg->cpus, run->topo, &set, &unused))
+		cpu_set_format(&set, cpus, sizeof(cpus));
+	ksft_print_msg("cgroup %s: cpuset %s", cg->name, cpus);
+	if (cg->weight)
+		printf(", cpu.weight %u", cg->weight);
+	if (cg->quota)
+		printf(", cpu.max %u %%", cg->quota);
+	printf("\n");
+}
+
+static void print_group(const struct check_group *g)
+{
+	char name[2 * WIRE_MAX_NAME];
+	const struct load_group group = {
+		.name = name,
+		.workers = g->workers,
+		.cpus = g->cpus,
+	};
+
+	snprintf(name, sizeof(name), "%s, workers %s", g->cgroup ?: "/", g->name);
+	load_print(&group, g->stats);
 }
 
 void check_print(const struct check_run *run, const struct findings *findings)
 {
-	char line[2 * CHECK_TEXT_SIZE];
-	const struct check_group *g;
 	size_t i;
 
-	for (i = 0; i < findings->nr; i++)
-		if (findings->list[i].verdict != VERDICT_PASS)
-			ksft_print_msg("%s\n", check_format(&findings->list[i], line,
-							    sizeof(line)));
+	print_findings(findings, VERDICT_FAIL);
+	print_findings(findings, VERDICT_INCONCLUSIVE);
+	print_findings(findings, VERDICT_SKIP);
 	if (check_verdict(findings) <= VERDICT_PASS)
 		return;
-	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
-		const struct load_group group = {
-			.name = g->name,
-			.workers = g->workers,
-			.cpus = g->cpus,
-		};
-
-		load_print(&group, g->stats);
-	}
+	for (i = 0; i < run->nr_cgroups; i++)
+		print_cgroup(run, &run->cgroups[i]);
+	for (i = 0; i < run->nr_groups; i++)
+		print_group(&run->groups[i]);
 }
 
 /* -- What the checks have in common ----------------------------------------- */

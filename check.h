@@ -298,7 +298,7 @@ const struct finding *check_find(const struct findings *findings, const char *ch
 /**
  * check_format() - a finding in one line
  * @finding: which
- * @buf: filled in, without a newline
+ * @buf: filled in, without a newline, also where the text has some
  * @size: bytes at @buf; twice CHECK_TEXT_SIZE is enough
  *
  * Return: @buf.
@@ -310,8 +310,8 @@ char *check_format(const struct finding *finding, char *buf, size_t size);
  * @run: the run
  * @findings: of it
  *
- * A line for each that is no PASS; then, if one of them is worse than that, the
- * table of the groups of workers.
+ * A line for each that is no PASS, the worst first; then, if one of them is worse
+ * than that, the tables of the cgroups and of the groups of workers.
  */
 void check_print(const struct check_run *run, const struct findings *findings);
 

@@ -6,6 +6,7 @@
 #include <linux/kernel.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "clock.h"
@@ -1091,6 +1092,64 @@ TEST(lines)
 		.text = "gone",
 	};
 	EXPECT_STREQ("SKIP alive: gone", check_format(&f, buf, sizeof(buf)));
+	/* Nothing that a guest says begins a line of its own. */
+	snprintf(f.text, sizeof(f.text), "gone\nok 1 all\r\033[m");
+	EXPECT_STREQ("SKIP alive: gone ok 1 all  [m", check_format(&f, buf, sizeof(buf)));
+}
+
+/* What check_print() writes, for a moment only */
+static const char *printed(const struct check_run *run, const struct findings *findings)
+{
+	static char text[8192];
+	FILE *to = tmpfile();
+	int saved = dup(1);
+	size_t len;
+
+	if (!to)
+		return "";
+	fflush(stdout);
+	dup2(fileno(to), 1);
+	check_print(run, findings);
+	fflush(stdout);
+	dup2(saved, 1);
+	close(saved);
+	rewind(to);
+	len = fread(text, 1, sizeof(text) - 1, to);
+	text[len] = '\0';
+	fclose(to);
+	return text;
+}
+
+TEST_F(check, report)
+{
+	struct findings *all = &self->st->findings;
+	struct stage *st = self->st;
+	static const char want[] =
+		"# FAIL gap: two\n# INCONCLUSIVE gap: three\n# SKIP gap: one\n"
+		"# cgroup a: cpuset 2-3, cpu.weight 300, cpu.max 50 %\n"
+		"# cgroup b: cpuset all\n"
+		"# cgroup a, workers a: 4 workers";
+	struct finding f = { .check = "gap", .cpu = CHECK_NO_CPU, .at_ns = CHECK_NO_TIME };
+	const char *text;
+
+	st->cgroups[0] = (struct scenario_cgroup){
+		.name = "a", .cpus = LLC(1), .weight = 300, .quota = 50,
+	};
+	st->cgroups[1].name = "b";
+	st->run.nr_cgroups = 2;
+	f.verdict = VERDICT_SKIP;
+	check_add(all, &f, "one");
+	f.verdict = VERDICT_PASS;
+	check_add(all, &f, "none");
+	EXPECT_STREQ("# SKIP gap: one\n", printed(&st->run, all));
+	f.verdict = VERDICT_FAIL;
+	check_add(all, &f, "two");
+	f.verdict = VERDICT_INCONCLUSIVE;
+	check_add(all, &f, "three");
+	text = printed(&st->run, all);
+	EXPECT_EQ(0, strncmp(want, text, strlen(want))) {
+		TH_LOG("%s", text);
+	}
 }
 
 /* When there is no room, the worst is still told. */
