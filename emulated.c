@@ -14,7 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include "host.h"
 #include "initramfs.h"
 #include "own_path.h"
+#include "results_dir.h"
 
 #define QEMU			"qemu-system-x86_64"
 #define START_TIMEOUT_NS	(180 * NSEC_PER_SEC)
@@ -159,20 +159,6 @@ static int find_init(struct emulated_config *cfg, struct errmsg *err)
 				  "the emulated host's PID 1 must be beside this program: %s",
 				  cfg->init);
 	return ret;
-}
-
-static int find_results(struct emulated_config *cfg, struct errmsg *err)
-{
-	const char *dir = getenv("KTSTR_RESULTS");
-	struct stat st;
-
-	if (!dir || !*dir)
-		return 0;
-	if (!realpath(dir, cfg->results) || stat(cfg->results, &st))
-		return errmsg_set(err, ERRMSG_INPUT, errno, "KTSTR_RESULTS=%s", dir);
-	if (!S_ISDIR(st.st_mode))
-		return errmsg_set(err, ERRMSG_INPUT, ENOTDIR, "KTSTR_RESULTS=%s", dir);
-	return 0;
 }
 
 static unsigned long available_mib(void)
@@ -716,7 +702,7 @@ int emulated_exec(const char *program, char *const argv[], struct errmsg *err)
 	if (!ret)
 		ret = find_init(&cfg, err);
 	if (!ret)
-		ret = find_results(&cfg, err);
+		ret = results_dir(cfg.results, err);
 	if (!ret)
 		ret = choose_memory(&cfg, err);
 	if (ret)
