@@ -104,6 +104,7 @@ $(OBJ)/unit/%.o $(OBJ)/scenarios/%.o: private CFLAGS += -Wno-unused-parameter
 $(addprefix $(OBJ)/unit/,host_topology_test.o placement_test.o host_share_test.o): \
 		$(wildcard unit/trees/*.txt)
 $(OBJ)/unit/program_output_test.o: $(wildcard fuzz/corpus/program_output/*)
+$(OBJ)/unit/result_test.o: Documentation/result.schema.json unit/result_claims.py
 ifeq ($(SAN),1)
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
@@ -117,7 +118,7 @@ FUZZERS := $(patsubst fuzz/%.c,$(OUTPUT)/fuzz_%,$(wildcard fuzz/*.c))
 fuzzers: $(FUZZERS)
 
 LIBKTSTR := $(OBJ)/libktstr.a
-LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c catalogue/*.c))
+LIB_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard *.c catalogue/*.c)) $(OBJ)/json_writer.o
 # The guest's PID 1 has no libraries to find; some modules it shares with the host.
 AGENT_OBJS := $(patsubst %.c,$(OBJ)/static/%.o,wire.c hist.c cpulist.c \
 		$(filter-out guest/host_init.c guest/probe.c,$(wildcard guest/*.c)))
@@ -200,6 +201,14 @@ $(OBJ)/static/%.o: %.c $(OBJ)/.flags | $(OBJ)/.checked
 $(OBJ)/%.o: %.c $(OBJ)/.flags | $(OBJ)/.checked $(LIBBPF)
 	$(call msg,CC,,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(SAN_FLAGS) -MMD -MP -c $< -o $@
+
+# The tree's JSON writer, which has no library.
+$(OBJ)/json_writer.o: $(TOOLS)/bpf/bpftool/json_writer.c $(OBJ)/.flags | $(OBJ)/.checked
+	$(call msg,CC,,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(SAN_FLAGS) -MMD -MP -c $< -o $@
+
+$(addprefix $(OBJ)/,result.o json_text.o unit/result_test.o): \
+		private CFLAGS += -I$(TOOLS)/bpf/bpftool
 
 -include $(wildcard $(addprefix $(OBJ)/,*.d */*.d */*/*.d static/*/*.d))
 

@@ -207,6 +207,7 @@ needs()
 		cmd:shellcheck	shellcheck	checks the scripts
 		cmd:strace	strace	makes system calls fail
 		cmd:cpio	cpio		reads the initramfs archives
+		jsonschema	python3-jsonschema	checks the result files
 		END
 	fi
 	if [ "$action" = check ] || [ "$action" = fuzz ]; then
@@ -281,6 +282,7 @@ present()
 	hdr:*)	echo "#include <${1#hdr:}>" | gcc -E -x c - ;;
 	file:*)	[ -e "${1#file:}" ] ;;
 	clang)	find_clang ;;
+	jsonschema) python3 -c 'import jsonschema' || /usr/bin/python3 -c 'import jsonschema' ;;
 	libfuzzer) find_libfuzzer ;;
 	# perl-base, which is always there, has no modules.
 	perl)	perl -MTerm::ANSIColor -MEncode -e 1 ;;

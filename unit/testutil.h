@@ -53,6 +53,15 @@ static inline int open_files(void)
 	return n;
 }
 
+/* The text of a file, as part of the program: it runs wherever that is put. */
+#define EMBED(name, path)		\
+extern const char name[];		\
+asm("	.pushsection .rodata\n"		\
+#name ":\n"				\
+"	.incbin \"" path "\"\n"		\
+"	.byte 0\n"			\
+"	.popsection\n")
+
 /* Runs a shell command; its exit status. */
 static inline int __printf(1, 2) sh(const char *fmt, ...)
 {

@@ -19,14 +19,8 @@
 #include "cpulist.h"
 #include "testutil.h"
 
-/* The text of a tree, as part of the program: it runs wherever that is put. */
-#define TREE(name)						\
-extern const char tree_##name[];				\
-asm("	.pushsection .rodata\n"					\
-"tree_" #name ":\n"						\
-"	.incbin \"unit/trees/" #name ".txt\"\n"			\
-"	.byte 0\n"						\
-"	.popsection\n")
+/* The text of a tree */
+#define TREE(name)	EMBED(tree_##name, "unit/trees/" #name ".txt")
 
 /* Each adds a file to @root, or replaces it; -1 if that did not work. */
 static inline int tree_put(const char *root, const char *path, const char *text)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a play has shown, as a JSON file: Documentation/results.md says what is in
+ * it, Documentation/result.schema.json says it to programs.
+ */
+#ifndef KTSTR_RESULT_H
+#define KTSTR_RESULT_H
+
+#include <limits.h>
+#include <linux/types.h>
+#include <stddef.h>
+
+#include "check.h"
+#include "errmsg.h"
+#include "ktstr_vmm.h"
+#include "stage.h"
+
+/* To be raised when a field goes away or changes its meaning, not for new ones */
+#define RESULT_SCHEMA	1
+
+/**
+ * struct result - what a play has shown
+ * @play: what was played
+ * @findings: of it; their verdict is the play's
+ * @run: what was judged; NULL if nothing ran
+ * @vm: its guest; NULL if there was none
+ * @kernel: path of the kernel that was booted, or was to be; NULL if there is none
+ * @release: of the guest's kernel, as it says itself; NULL if it has not
+ * @cmdline: the guest kernel's command line, as it says itself; NULL if it has not
+ * @boot_ns: until the agent was ready; 0 if no guest was booted for this play
+ * @total_ns: all that the play took, its boot included
+ */
+struct result {
+	const struct play *play;
+	const struct findings *findings;
+	const struct check_run *run;
+	const struct ktstr_vm_result *vm;
+	const char *kernel;
+	const char *release;
+	const char *cmdline;
+	u64 boot_ns;
+	u64 total_ns;
+};
+
+/**
+ * result_format() - a result as JSON
+ * @r: the result
+ * @size: bytes of the text, without its NUL
+ *
+ * Strings may come from the guest: they are cut, and made valid UTF-8. Reads what
+ * kind of host this is.
+ *
+ * Return: the text, to be freed; or NULL if there is no memory.
+ */
+char *result_format(const struct result *r, size_t *size);
+
+/**
+ * result_name() - the file of a play
+ * @play: the play
+ * @name: filled in: NAME_MAX + 1 bytes
+ *
+ * SUITE.SCENARIO.TOPOLOGY.SCHEDULER.json, the last being the program's name and its
+ * arguments, or "EEVDF". Letters, digits and "_+=,-" stay, in the last also dots;
+ * all else becomes "_". One that is too long is cut, and ends in a CRC of the whole.
+ *
+ * Return: @name.
+ */
+char *result_name(const struct play *play, char *name);
+
+/**
+ * result_write() - write a result into a directory
+ * @r: the result
+ * @dir: the directory, as results_dir() gives it
+ * @err: what failed, and what to do
+ *
+ * The file of an earlier play that was the same is replaced. It appears whole or
+ * not at all.
+ *
+ * Return: 0 or a negative errno.
+ */
+int result_write(const struct result *r, const char *dir, struct errmsg *err);
+
+#endif /* KTSTR_RESULT_H */
