@@ -31,6 +31,7 @@ const struct scheduler schedulers_tree[] = {
 	{
 		.command = "scx_central",
 		.name = "scx_central",
+		.cpu_option = "-c",
 		.lacks = "nice cpu.weight cpu.max llc numa hotplug rt",
 		.lacks_reason =
 			"CPU 0 takes all decisions, from one queue for all CPUs, which a real-time task there can stop, and it has no cgroup, CPU or preemption callbacks",

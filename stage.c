@@ -13,6 +13,8 @@
 
 #include "clock.h"
 #include "own_path.h"
+#include "result.h"
+#include "results_dir.h"
 #include "scenario_run.h"
 #include "schedulers.h"
 #include "stage.h"
@@ -221,9 +223,62 @@ static void print_findings(const struct play *play, const struct scenario_result
 		ksft_print_msg("again: %s\n", play->rerun);
 }
 
+/* -- what is kept of it ----------------------------------------------------- */
+
+/* Return: the guest kernel's own command line, to be freed, or NULL */
+static char *guest_cmdline(struct stage *stage)
+{
+	static const char * const path = "/proc/cmdline";
+	struct control_reply reply = {};
+	struct errmsg unused;
+	char *cmdline = NULL;
+	const char *text;
+
+	if (!control_read(&stage->session.control, &path, 1, &reply, &unused)) {
+		text = control_text(&reply, path);
+		cmdline = text ? strdup(text) : NULL;
+	}
+	control_reply_free(&reply);
+	return cmdline;
+}
+
+/* A result that cannot be kept is said, but is not what was judged. */
+static void keep(struct stage *stage, const struct play *play, const struct findings *findings,
+		 const struct check_run *run, u64 since)
+{
+	bool booted = stage->topology[0];
+	struct result result = {
+		.play = play,
+		.findings = findings,
+		.run = run,
+		.boot_ns = booted && !stage->plays ? stage->session.ready_ns : 0,
+		.total_ns = clock_ns() - since,
+	};
+	char dir[PATH_MAX], kernel[PATH_MAX], *cmdline = NULL;
+	struct errmsg err = {};
+	int ret;
+
+	ret = results_dir(dir, &err);
+	if (!ret && !dir[0])
+		return;
+	if (booted) {
+		cmdline = guest_cmdline(stage);
+		result.vm = ktstr_vm_result(stage->session.vm);
+		result.release = stage->session.control.hello.release;
+		result.cmdline = cmdline;
+	}
+	if (!ret && !session_kernel(kernel, &err))
+		result.kernel = kernel;
+	ret = ret ?: result_write(&result, dir, &err);
+	if (ret)
+		ksft_print_msg("the result is lost: %s\n", err.text);
+	free(cmdline);
+}
+
 enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings)
 {
 	struct scenario_result *result = calloc(1, sizeof(*result));
+	u64 since = clock_ns();
 	enum verdict verdict;
 	int ret;
 
@@ -239,6 +294,7 @@ enum verdict stage_play(struct stage *stage, const struct play *play, struct fin
 	      perform(stage, play, result, findings);
 	verdict = check_verdict(findings);
 	print_findings(play, result, findings);
+	keep(stage, play, findings, ret ? NULL : &result->run, since);
 	scenario_result_free(result);
 	free(result);
 	stage->plays++;

@@ -12,6 +12,8 @@
 
 #include "catalogue.h"
 #include "ktstr_test.h"
+#include "own_path.h"
+#include "rerun.h"
 #include "schedulers.h"
 #include "stage.h"
 
@@ -38,7 +40,6 @@ struct request {
 	const struct suite *suite;
 	const struct scenario *sc;
 	const struct cast *cast;
-	char name[256];
 };
 
 struct answer {
@@ -60,18 +61,21 @@ static void tell(const struct finding *f, char *buf, size_t size)
 static void play(struct stage *stage, const struct request *request, struct answer *answer)
 {
 	static struct findings findings;
-	char rerun[512];
-	const struct play play = {
+	struct play play = {
 		.suite = request->suite,
 		.sc = request->sc,
 		.topology = request->cast->topology ?: catalogue_topology(request->sc, 0, 0),
 		.scheduler = request->cast->scheduler,
-		.rerun = rerun,
 	};
+	char program[PATH_MAX], *rerun = NULL;
+	struct errmsg unused;
 	size_t i;
 
-	snprintf(rerun, sizeof(rerun), "./catalogue -r %s", request->name);
+	if (!own_path(program, &unused))
+		rerun = rerun_command(program, play.sc, play.topology, play.scheduler);
+	play.rerun = rerun;
 	answer->verdict = stage_play(stage, &play, &findings);
+	free(rerun);
 	answer->text[0] = '\0';
 	for (i = 0; i < findings.nr && !answer->text[0]; i++)
 		if (findings.list[i].verdict == answer->verdict)
@@ -138,8 +142,6 @@ static void run_test(struct __test_metadata *_metadata, struct __fixture_variant
 	};
 	struct answer answer = {};
 
-	snprintf(request.name, sizeof(request.name), "%s.%s.%s", _metadata->fixture->name,
-		 variant->name, _metadata->name);
 	if (keeper < 0)
 		play(&stage, &request, &answer);
 	else
