@@ -53,9 +53,11 @@ TEST_GEN_PROGS := $(SCENARIOS) $(UNITS)
 TEST_GEN_PROGS_EXTENDED := $(BENCHES)
 # The tree's schedulers, and those that are to be found wrong.
 SCX_TREE := scx_simple scx_qmap scx_central scx_flatcg
-SCHEDULERS := $(SCX_TREE) scx_ktstr
+# The tree's own tests of sched_ext: one program.
+SCX_RUNNER := $(if $(wildcard ../runner.c),scx_runner)
+BPF_PROGS := $(SCX_TREE) scx_ktstr $(SCX_RUNNER)
 TEST_GEN_FILES := ktstr_agent ktstr_probe ktstr_host_init ktstr_emulated ktstr_locks \
-		  emulated-host.sh $(PAYLOADS) $(if $(NO_SCX),,$(SCHEDULERS))
+		  emulated-host.sh $(PAYLOADS) $(if $(NO_SCX),,$(BPF_PROGS))
 endif
 
 # SAN=1: the same with ASan and UBSan, beside the normal build.
@@ -81,7 +83,7 @@ include ../../lib.mk
 AR ?= ar
 OBJ := $(OUTPUT)/obj
 TOOLS := $(top_srcdir)/tools
-EXTRA_CLEAN := $(OBJ) $(OUTPUT)/san $(SCHEDULERS:%=$(OUTPUT)/%)
+EXTRA_CLEAN := $(OBJ) $(OUTPUT)/san $(BPF_PROGS:%=$(OUTPUT)/%)
 
 # Built where tools/sched_ext looks for it, so that it is built once.
 SCX_BUILD := $(OBJ)/scx/build
@@ -96,7 +98,7 @@ CFLAGS += -std=gnu11 -O2 -g -pthread -Wall -Wextra $(if $(filter 1,$(WERROR)),-W
 # What "make check" builds in several ways, each in an OUTPUT of its own.
 .PHONY: programs
 programs: $(TEST_GEN_PROGS) $(TEST_GEN_PROGS_EXTENDED) \
-	  $(filter-out $(SCHEDULERS:%=$(OUTPUT)/%),$(TEST_GEN_FILES))
+	  $(filter-out $(BPF_PROGS:%=$(OUTPUT)/%),$(TEST_GEN_FILES))
 
 # TEST() declares what few tests use, and clang sees through the macro.
 $(OBJ)/unit/%.o $(OBJ)/scenarios/%.o: private CFLAGS += -Wno-unused-parameter
@@ -235,6 +237,37 @@ $(OBJ)/.scx_tree: $(wildcard $(SCX_TREE:%=$(TOOLS)/sched_ext/%*) \
 # Stripped, as guests have to unpack them: three quarters are for debuggers.
 $(SCX_TREE:%=$(OUTPUT)/%): $(OUTPUT)/%: $(OBJ)/.scx_tree
 	$(Q)install -s $(SCX_BUILD)/bin/$* $@
+
+# The tree's own rules, but for the link: "-t =NAME" is ours, and the libraries that
+# they add are for a static libelf. If a tree's tests do not compile, that is no
+# reason not to test its schedulers: a text says so then in the runner's place, and
+# is older than all that it depends on.
+SCX_BASE := $(patsubst %/build,%,$(SCX_BUILD))
+SCX_RUNNER_ARGS = -s -C .. OUTPUT=$(SCX_BASE) CLANG=$(BPF_CLANG) LLVM_STRIP=$(BPF_STRIP) \
+		  BPFTOOL=$(SCX_BUILD)/sbin/bpftool VMLINUX_BTF=$(abspath $(VMLINUX_BTF)) \
+		  LDFLAGS='-Wl,--wrap=scx_test_register $(abspath $<) -lelf -lz -lpthread'
+
+$(OUTPUT)/scx_runner: $(OBJ)/bpf/scx_runner_exact.o $(wildcard ../*.[ch] ../Makefile) \
+		      $(OBJ)/.scx_tree
+	$(call msg,MAKE,,$@)
+	$(Q)rm -f $@ $(SCX_BASE)/runner
+	$(Q)if $(MAKE) $(SCX_RUNNER_ARGS) $(SCX_BASE)/runner >$(OBJ)/scx_runner.log 2>&1; then \
+		install -s $(SCX_BASE)/runner $@; \
+	else \
+		echo "the tree's sched_ext selftests do not compile" >$@; touch -d @1 $@; \
+		echo "ktstr: NOTE: $$(cat $@), and will SKIP: see $(OBJ)/scx_runner.log"; \
+	fi
+
+$(OBJ)/bpf/scx_runner_exact.o: private CFLAGS += -isystem .. -isystem $(TOOLS)/sched_ext/include
+$(OBJ)/bpf/scx_runner_exact.o: private SAN_FLAGS :=
+
+# Which tests there are is known without them.
+$(OBJ)/scx_runner_tests.h: $(filter-out %.bpf.c,$(wildcard ../*.c))
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -n 's/^\t\.name[ \t]*= "\([A-Za-z0-9_]*\)".*/SELFTEST(\1)/p' $^ /dev/null >$@
+
+$(OBJ)/scenarios/selftests.o: private CFLAGS += -I$(OBJ)
+$(OBJ)/scenarios/selftests.o: $(OBJ)/scx_runner_tests.h
 
 # Functions that came after 6.12: has this tree's header a way to call them?
 BPF_HAVE := $(foreach f,scx_bpf_dsq_insert scx_bpf_task_set_dsq_vtime, \

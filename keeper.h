@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A process beside those of the tests. The harness runs each test in a process of
+ * its own, and a guest ends with its process: what several tests share, such as a
+ * guest, is kept by another one, which does one thing after the other as it is
+ * asked to.
+ */
+#ifndef KTSTR_KEEPER_H
+#define KTSTR_KEEPER_H
+
+#include <stddef.h>
+
+/**
+ * struct keeper - how a keeper is asked, by the process that started it and those
+ *	forked by that later
+ * @request_size: bytes of a request. What it points to has to be there since before
+ *	the keeper was started
+ * @answer_size: bytes of an answer
+ * @serve: called in the keeper for each request; @answer is zeroed before. What it
+ *	prints is flushed before the answer is sent.
+ * @end: called in the keeper when nobody can ask any more; not if it is killed, as
+ *	it is when the process that started it is
+ * @ctx: passed to both
+ */
+struct keeper {
+	size_t request_size;
+	size_t answer_size;
+	void (*serve)(void *ctx, const void *request, void *answer);
+	void (*end)(void *ctx);
+	void *ctx;
+	/* private: */
+	int sock;
+};
+
+/**
+ * keeper_start() - start a keeper
+ * @k: all but its private part filled in
+ *
+ * Return: 0 or a negative errno.
+ */
+int keeper_start(struct keeper *k);
+
+/**
+ * keeper_ask() - ask a keeper, and wait for its answer
+ * @k: one that was started; one process may ask at a time
+ * @request: what to do
+ * @answer: filled in
+ *
+ * Return: 0 or a negative errno: -EPIPE if the keeper has died.
+ */
+int keeper_ask(const struct keeper *k, const void *request, void *answer);
+
+#endif /* KTSTR_KEEPER_H */
