@@ -18,6 +18,12 @@ static inline u64 clock_ns(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+/** clock_add() - the sum of two times; that of "for ever" and anything is for ever */
+static inline u64 clock_add(u64 a, u64 b)
+{
+	return a + b < a ? ~0ULL : a + b;
+}
+
 /**
  * clock_deadline() - a time from now, as pthread calls want it
  * @ns: how far from now

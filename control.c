@@ -26,12 +26,6 @@ static __printf(1, 2) struct asked ask(const char *fmt, ...)
 	return a;
 }
 
-/* Times of a caller may be ~0ULL. */
-static u64 add_time(u64 a, u64 b)
-{
-	return a + b < a ? ~0ULL : a + b;
-}
-
 void control_init(struct control *c, const struct control_ops *ops, void *ctx,
 		  u64 timeout_ns)
 {
@@ -372,7 +366,7 @@ static int pump(struct control *c, u64 deadline, struct asked what,
 
 int control_wait_hello(struct control *c, u64 timeout_ns, struct errmsg *err)
 {
-	u64 deadline = add_time(clock_ns(), timeout_ns);
+	u64 deadline = clock_add(clock_ns(), timeout_ns);
 	struct asked what = ask("wait %.1f s for the guest's agent",
 				timeout_ns / 1e9);
 	int ret;
@@ -429,7 +423,7 @@ static int verdict(const struct control_reply *reply, struct asked what,
 static int call(struct control *c, struct control_reply *reply, u64 extra_ns,
 		struct asked what, struct errmsg *err)
 {
-	u64 deadline = add_time(clock_ns(), add_time(c->timeout_ns, extra_ns));
+	u64 deadline = clock_add(clock_ns(), clock_add(c->timeout_ns, extra_ns));
 	int ret;
 
 	memset(reply, 0, sizeof(*reply));
@@ -534,7 +528,7 @@ int control_rmdir(struct control *c, const char *path, struct errmsg *err)
 
 int control_hold(struct control *c, u64 hold_ns, struct errmsg *err)
 {
-	u64 deadline = add_time(clock_ns(), hold_ns);
+	u64 deadline = clock_add(clock_ns(), hold_ns);
 	struct asked what = ask("wait %.1f s", hold_ns / 1e9);
 	int ret = 0;
 
@@ -642,7 +636,7 @@ int control_sched_stop(struct control *c, u64 timeout_ns,
 		       struct control_reply *reply, struct errmsg *err)
 {
 	wire_put_u64(begin(c, WIRE_SCHED_STOP), timeout_ns);
-	return call(c, reply, add_time(timeout_ns, WIRE_DISABLE_NS),
+	return call(c, reply, clock_add(timeout_ns, WIRE_DISABLE_NS),
 		    ask("stop the scheduler"), err);
 }
 
@@ -683,7 +677,7 @@ int control_stop(struct control *c, const char *const *names, size_t nr, u64 wai
 	wire_put_u64(w, wait_ns);
 	wire_put_u64(w, grace_ns);
 	wire_put_strs(w, names, nr);
-	return call(c, reply, add_time(wait_ns, add_time(grace_ns, WIRE_LEAVE_NS)),
+	return call(c, reply, clock_add(wait_ns, clock_add(grace_ns, WIRE_LEAVE_NS)),
 		    ask("stop workers %s%s", nr ? names[0] : "",
 			nr > 1 ? " and others" : ""), err);
 }

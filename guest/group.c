@@ -84,11 +84,6 @@ static u64 grace;		/* of STOPPING, after the end */
 static u64 duration;		/* of those that are READYING */
 static u64 next_look;		/* in READYING */
 
-static u64 later(u64 now, u64 ns)
-{
-	return ns > NEVER - now ? NEVER : now + ns;
-}
-
 static u64 deadline_of(const struct group *g)
 {
 	return g->shared->run.deadline_ns;
@@ -381,13 +376,13 @@ static void op_request(const struct wire_frame *frame)
 	}
 	op_seq = frame->seq;
 	if (stops) {
-		limit = later(now, first_ns);
+		limit = clock_add(now, first_ns);
 		grace = second_ns;
 		phase = STOPPING;
 		return;
 	}
 	duration = first_ns;
-	limit = later(now, second_ns);
+	limit = clock_add(now, second_ns);
 	next_look = 0;
 	phase = READYING;
 }
@@ -544,11 +539,11 @@ static void start_group(struct group *g, const struct steal_snapshot *steal, u64
 
 	run->steal = *steal;
 	run->start_ns = now;
-	run->deadline_ns = later(now, duration);
+	run->deadline_ns = clock_add(now, duration);
 	__atomic_store_n(&run->go, 1, __ATOMIC_RELEASE);
 	syscall(SYS_futex, &run->go, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	g->started = true;
-	g->next_signal = later(run->deadline_ns, SIGNAL_NS);
+	g->next_signal = clock_add(run->deadline_ns, SIGNAL_NS);
 	g->signal_ns = SIGNAL_NS;
 }
 
@@ -651,7 +646,7 @@ static u64 end_of_groups(u64 now)
 			__atomic_store_n(&g->shared->run.deadline_ns, limit, __ATOMIC_RELAXED);
 			g->next_signal = now;
 		}
-		end = max(end, later(min(deadline_of(g), limit), grace));
+		end = max(end, clock_add(min(deadline_of(g), limit), grace));
 	}
 	return end;
 }

@@ -134,14 +134,12 @@ static void start_request(const struct wire_frame *frame)
 
 static void wait_for(struct program *p, u32 seq, u64 timeout_ns)
 {
-	u64 now = clock_ns();
-
 	if (p->seq) {
 		out_done(seq, EBUSY, "somebody waits for %s already", p->name);
 		return;
 	}
 	p->seq = seq;
-	p->deadline = timeout_ns > NEVER - now ? NEVER : now + timeout_ns;
+	p->deadline = clock_add(clock_ns(), timeout_ns);
 	send_kept(p);
 	if (p->child.ended)
 		finish(p);

@@ -156,7 +156,7 @@ static void start(u32 seq, char *const argv[], u64 timeout_ns)
 	ops[0] = '\0';
 	reason[0] = '\0';
 	sched_seq = seq;
-	set_phase(STARTING, clock_ns() + timeout_ns);
+	set_phase(STARTING, clock_add(clock_ns(), timeout_ns));
 }
 
 static void stop(u32 seq, u64 timeout_ns)
@@ -171,7 +171,7 @@ static void stop(u32 seq, u64 timeout_ns)
 		return;
 	}
 	child_kill(&child, SIGINT);
-	set_phase(STOPPING, clock_ns() + timeout_ns);
+	set_phase(STOPPING, clock_add(clock_ns(), timeout_ns));
 }
 
 void sched_request(const struct wire_frame *frame)
