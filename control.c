@@ -721,6 +721,13 @@ int control_cpu(struct control *c, unsigned int cpu, bool online, struct errmsg 
 	return control_write(c, path, online ? "1" : "0", err);
 }
 
+int control_clean(struct control *c, u64 timeout_ns, struct control_reply *reply,
+		  struct errmsg *err)
+{
+	wire_put_u64(begin(c, WIRE_CLEAN), timeout_ns);
+	return call(c, reply, timeout_ns, ask("clean the guest"), err);
+}
+
 int control_kmsg(struct control *c, struct control_reply *reply,
 		 struct errmsg *err)
 {

@@ -97,7 +97,8 @@ struct control_report {
  * @wait_status: control_run(), control_program_wait(), see wait(2)
  * @reason: control_kmsg(): the lines about the last scheduler that was
  *	disabled, or ""
- * @sched: control_sched_start(), _status(), _stop()
+ * @sched: control_sched_start(), _status(), _stop(); control_clean(), if a
+ *	scheduler was started: how it ended
  *
  * What a call does not mention is NULL or 0; the strings are never NULL when
  * the call succeeded.
@@ -422,6 +423,28 @@ int control_attr(struct control *c, const char *group, const struct wire_attr *a
  * Return: 0 or a negative errno, as control_wait_hello().
  */
 int control_cpu(struct control *c, unsigned int cpu, bool online, struct errmsg *err);
+
+/**
+ * control_clean() - make the guest as it was after its boot, and prove it
+ * @c: the conversation
+ * @timeout_ns: how long it may take; half of it the scheduler has until SIGKILL
+ * @reply: .sched
+ * @err: what is left, by name
+ *
+ * Ends workers, programs and the scheduler, which are not reported, and whatever
+ * they have started; removes cgroups, brings CPUs online and empties /tmp, /run
+ * and /dev/shm. What counts then is what the kernel shows: no task of user space
+ * but the agent, no cgroup, no CPU offline, no BPF scheduler, no files there, and
+ * the agent's own attributes as they were. Other files that were written to are
+ * the caller's business.
+ *
+ * @c->sched_exit may have become valid: that scheduler had left before.
+ *
+ * Return: 0; -EBUSY if something is left: the guest is of no use any more; or as
+ * control_wait_hello().
+ */
+int control_clean(struct control *c, u64 timeout_ns, struct control_reply *reply,
+		  struct errmsg *err);
 
 /* The guest kernel's log: reply.output, reply.reason */
 int control_kmsg(struct control *c, struct control_reply *reply,

@@ -21,7 +21,7 @@
 #include "hist.h"
 
 #define WIRE_MAGIC		0x7274736bU	/* "kstr" */
-#define WIRE_VERSION		2
+#define WIRE_VERSION		3
 #define WIRE_PORT_NAME		"ktstr.wire"	/* of the virtio-console ports */
 #define WIRE_BULK_PORT_NAME	"ktstr.bulk"	/* for content of any size, without frames */
 
@@ -89,6 +89,10 @@
  * @WIRE_MOVE: {string group, u32 index or WIRE_ALL, string cgroup}
  * @WIRE_AFFINITY: {string group, u32 n, string cpus[n]}; see wire_spawn.cpus
  * @WIRE_ATTR: {string group, struct wire_attr}
+ * @WIRE_CLEAN: {u64 timeout_ns}; end all that is there and undo all that was
+ *	changed, until the guest is as it was after its boot. If it is not by the
+ *	timeout, that is EBUSY, and the answer names what is left. Answered by a
+ *	WIRE_SCHED if a scheduler was started.
  * @WIRE_KMSG: {}; answered by WIRE_OUTPUTs and a WIRE_REASON
  * @WIRE_POWEROFF: {}; the guest is gone after the answer, or before
  * @WIRE_DONE: {u32 errnum, string what}; the last frame of an answer; @what
@@ -124,6 +128,7 @@ enum wire_type {
 	WIRE_MOVE,
 	WIRE_AFFINITY,
 	WIRE_ATTR,
+	WIRE_CLEAN,
 	WIRE_KMSG,
 	WIRE_POWEROFF,
 

@@ -83,7 +83,7 @@ static int request(struct control *c, u8 what, struct control_reply *reply, stru
 	static const char * const argv[] = { "a", NULL };
 	static const struct wire_spawn spawn = { .name = "w", .count = 2 };
 
-	switch (what % 11) {
+	switch (what % 12) {
 	case 0:
 		return control_read(c, list, ARRAY_SIZE(list), reply, err);
 	case 1:
@@ -104,6 +104,8 @@ static int request(struct control *c, u8 what, struct control_reply *reply, stru
 		return control_write(c, "p", "t", err);
 	case 9:
 		return control_stop(c, list, 1, 1, 1, reply, err);
+	case 10:
+		return control_clean(c, 1, reply, err);
 	default:
 		return control_wait_hello(c, 1, err);
 	}

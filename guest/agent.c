@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -39,7 +40,7 @@ struct agent_options agent_options = {
 	.kmsg = "/dev/kmsg",
 };
 
-static bool is_init;
+bool is_init;
 
 static void complain(const char *fmt, va_list ap)
 {
@@ -133,13 +134,14 @@ static u64 uptime_ns(void)
 }
 
 /* The monitor has the kernel start with one CPU where the host is short of them. */
-static void online_cpus(void)
+void online_cpus(void)
 {
-	char path[64];
+	char path[PATH_MAX];
 	int cpu, fd;
 
 	for (cpu = 1;; cpu++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d", cpu);
+		snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%d",
+			 agent_options.root, cpu);
 		if (access(path, F_OK))
 			return;
 		strcat(path, "/online");
@@ -186,7 +188,7 @@ static void enable_controllers(void)
  * sched_ext, and above all workers of that class, too. What it starts is not:
  * that is what the scheduler is tested with.
  */
-static void leave_sched_ext(void)
+void leave_sched_ext(void)
 {
 	struct sched_param param = { .sched_priority = WIRE_MAX_PRIORITY + 1 };
 
@@ -244,6 +246,9 @@ static void dispatch(const struct wire_frame *frame)
 	case WIRE_AFFINITY:
 	case WIRE_ATTR:
 		group_request(frame);
+		break;
+	case WIRE_CLEAN:
+		clean_request(frame);
 		break;
 	case WIRE_KMSG:
 		kmsg_request(frame);
@@ -320,7 +325,8 @@ static u64 tick(void)
 	u64 next = program_tick(now);
 
 	next = min(next, sched_tick(now));
-	return min(next, group_tick(now));
+	next = min(next, group_tick(now));
+	return min(next, clean_tick(now));
 }
 
 static void wait_until(u64 when, struct pollfd *fds, int n)
@@ -365,6 +371,7 @@ static int set_up_guest(void)
 {
 	int fd;
 
+	agent_options.root = "";
 	mount_all(first_mounts, ARRAY_SIZE(first_mounts));
 	online_cpus();
 	open_console();
@@ -387,6 +394,7 @@ static int parse_options(int argc, char *argv[])
 		{ "fd", required_argument, NULL, 'f' },
 		{ "scx", required_argument, NULL, 's' },
 		{ "kmsg", required_argument, NULL, 'k' },
+		{ "root", required_argument, NULL, 'r' },
 		{ "bulk", required_argument, NULL, 'b' },
 		{ }
 	};
@@ -399,6 +407,8 @@ static int parse_options(int argc, char *argv[])
 			agent_options.scx_dir = optarg;
 		else if (opt == 'k')
 			agent_options.kmsg = optarg;
+		else if (opt == 'r')
+			agent_options.root = optarg;
 		else if (opt == 'b')
 			exit(bulk_send(optarg));
 		else
@@ -406,7 +416,7 @@ static int parse_options(int argc, char *argv[])
 	}
 	if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC)) {
 		fprintf(stderr,
-			"usage: %s --fd N [--scx DIR] [--kmsg FILE]\n"
+			"usage: %s --fd N [--scx DIR] [--kmsg FILE] [--root DIR]\n"
 			"       %s --bulk FILE\n"
 			"PID 1 of a ktstr guest; elsewhere it is served over the open socket N.\n"
 			"With --bulk, in a guest: send FILE to the host.\n",

@@ -26,13 +26,23 @@
  * struct agent_options - what differs in a test that has no guest
  * @scx_dir: "/sys/kernel/sched_ext"
  * @kmsg: "/dev/kmsg"
+ * @root: comes before "/sys/fs/cgroup" and others that WIRE_CLEAN cleans: "";
+ *	NULL where there is nothing that it may touch
  */
 struct agent_options {
 	const char *scx_dir;
 	const char *kmsg;
+	const char *root;
 };
 
 extern struct agent_options agent_options;
+
+/* Is the agent PID 1 of a guest, to which everything there belongs? */
+extern bool is_init;
+
+/* What PID 1 sets up, and WIRE_CLEAN once more */
+void online_cpus(void);
+void leave_sched_ext(void);
 
 /* Say on the console what is wrong; die() also ends the agent, and the guest. */
 void warn_user(const char *fmt, ...) __printf(1, 2);
@@ -150,6 +160,9 @@ bool program_reaped(pid_t pid, int status);
 u64 program_tick(u64 now);
 void program_kill(void);
 
+/* End them all, and answer who waits for one. */
+void program_end(void);
+
 /* WIRE_SCHED_* (sched.c) */
 void sched_request(const struct wire_frame *frame);
 int sched_fd(void);
@@ -161,11 +174,27 @@ void sched_kill(void);
 /* Is it leaving, and not yet known why? */
 bool sched_leaving(void);
 
+/* Is nothing being waited for, neither a start nor an end? */
+bool sched_idle(void);
+
+/* End it as WIRE_SCHED_STOP does; returns its process, or 0. */
+pid_t sched_end(u64 timeout_ns);
+
+/* Tell how the last one was, if there was one, and know of none any more. */
+void sched_forget(u32 seq);
+
 /* WIRE_SPAWN, _START, _STOP, _MOVE, _AFFINITY, _ATTR (group.c) */
 void group_request(const struct wire_frame *frame);
 bool group_reaped(pid_t pid);
 u64 group_tick(u64 now);
 void group_kill(void);
+
+/* End them all, without reports, and answer who waits for them. */
+void group_end(void);
+
+/* WIRE_CLEAN (clean.c) */
+void clean_request(const struct wire_frame *frame);
+u64 clean_tick(u64 now);
 
 /* The kernel's log (kmsg.c) */
 #define KMSG_REASON_SIZE	2048

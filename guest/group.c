@@ -500,6 +500,17 @@ void group_kill(void)
 		kill_group(g);
 }
 
+void group_end(void)
+{
+	struct group *g, *next;
+
+	if (phase != IDLE)
+		out_done(op_seq, ECANCELED, "start or stop workers");
+	phase = IDLE;
+	list_for_each_entry_safe(g, next, &groups, list)
+		remove_group(g);
+}
+
 static void read_steal(struct steal_snapshot *steal)
 {
 	int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);

@@ -244,3 +244,17 @@ void program_kill(void)
 	for (i = 0; i < ARRAY_SIZE(programs); i++)
 		child_kill(&programs[i].child, SIGKILL);
 }
+
+void program_end(void)
+{
+	struct program *p;
+
+	for (p = programs; p < programs + ARRAY_SIZE(programs); p++) {
+		if (!*p->name)
+			continue;
+		child_kill(&p->child, SIGKILL);
+		if (p->seq)
+			out_done(p->seq, ECANCELED, "wait for %s", p->name);
+		forget(p);
+	}
+}

@@ -29,7 +29,7 @@ static enum {
 } phase;
 
 static struct child child;
-static u32 sched_seq;		/* of STARTING, STOPPING, KILLING */
+static u32 sched_seq;		/* of STARTING, STOPPING, KILLING; 0 if nobody waits */
 static u64 deadline;		/* of all but IDLE and RUNNING */
 static u64 next_tick;
 static u64 left_ns;
@@ -114,10 +114,22 @@ static void set_phase(int new_phase, u64 limit)
 }
 
 #define finish(new_phase, errnum, ...) do {			\
-	send_sched(WIRE_SCHED, sched_seq);			\
-	out_done(sched_seq, errnum, __VA_ARGS__);		\
+	if (sched_seq) {					\
+		send_sched(WIRE_SCHED, sched_seq);		\
+		out_done(sched_seq, errnum, __VA_ARGS__);	\
+	}							\
 	set_phase(new_phase, NEVER);				\
 } while (0)
+
+static void forget(void)
+{
+	child_close(&child);
+	memset(&child, 0, sizeof(child));
+	output_len = 0;
+	left_ns = 0;
+	ops[0] = '\0';
+	reason[0] = '\0';
+}
 
 static void start(u32 seq, char *const argv[], u64 timeout_ns)
 {
@@ -144,27 +156,19 @@ static void start(u32 seq, char *const argv[], u64 timeout_ns)
 	if (kmsg_fd >= 0)
 		close(kmsg_fd);
 	kmsg_fd = kmsg_open_end();
-	child_close(&child);
+	forget();
 	ret = child_start(&child, argv, "");
 	if (ret) {
 		out_done(seq, -ret, "%s", argv[0]);
 		return;
 	}
 	snprintf(name, sizeof(name), "%s", argv[0]);
-	output_len = 0;
-	left_ns = 0;
-	ops[0] = '\0';
-	reason[0] = '\0';
 	sched_seq = seq;
 	set_phase(STARTING, clock_add(clock_ns(), timeout_ns));
 }
 
 static void stop(u32 seq, u64 timeout_ns)
 {
-	if (!child.pid) {
-		out_done(seq, ESRCH, "no scheduler was started");
-		return;
-	}
 	sched_seq = seq;
 	if (child.ended) {
 		set_phase(KILLING, clock_ns() + WIRE_DISABLE_NS);
@@ -201,8 +205,10 @@ void sched_request(const struct wire_frame *frame)
 	}
 	if (frame->type == WIRE_SCHED_START)
 		start(frame->seq, argv, timeout_ns);
-	else
+	else if (child.pid)
 		stop(frame->seq, timeout_ns);
+	else
+		out_done(frame->seq, ESRCH, "no scheduler was started");
 }
 
 bool sched_reaped(pid_t pid, int status)
@@ -310,4 +316,36 @@ bool sched_leaving(void)
 	if (phase == RUNNING)
 		tick_running(clock_ns());
 	return phase == LEAVING;
+}
+
+bool sched_idle(void)
+{
+	return phase == IDLE;
+}
+
+/*
+ * One that is leaving by itself is told about, like any that did. Its process may
+ * start anew instead of ending, as scx_simple's does after CPU hotplug.
+ */
+pid_t sched_end(u64 timeout_ns)
+{
+	u64 limit = clock_add(clock_ns(), timeout_ns);
+
+	if (sched_seq && (phase == STARTING || phase == STOPPING || phase == KILLING))
+		out_done(sched_seq, ECANCELED, "start or stop %s", name);
+	if (sched_leaving()) {
+		child_kill(&child, SIGINT);
+		deadline = min(deadline, limit);
+	} else if (phase != IDLE) {
+		stop(0, timeout_ns);
+	}
+	return child_alive(&child) ? child.pid : 0;
+}
+
+void sched_forget(u32 seq)
+{
+	if (!child.pid)
+		return;
+	send_sched(WIRE_SCHED, seq);
+	forget();
 }

@@ -118,7 +118,7 @@ static void exec_agent(struct peer *p, int log_fd)
 	dup2(log_fd, STDERR_FILENO);
 	fcntl(p->other_fd, F_SETFD, 0);
 	execl(path, "ktstr_agent", "--fd", fd, "--scx", p->dir, "--kmsg", kmsg,
-	      (char *)NULL);
+	      "--root", p->dir, (char *)NULL);
 	dprintf(STDERR_FILENO, "%s: %s", path, strerror(errno));
 	_exit(127);
 }

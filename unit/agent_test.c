@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include <linux/kernel.h>
 
 #include "agent_peer.h"
+#include "cpulist.h"
 
 /* Kernel and user of the fake sched_ext: a shell script that runs in @dir */
 static const char *const *script(struct peer *p, const char *text)
@@ -864,6 +866,347 @@ TEST_F(agent, sched_dies_during_a_run)
 	EXPECT_STREQ("", p->c.sched_exit.reason);
 	/* Another one can be started. */
 	EXPECT_EQ(0, CALL(control_sched_start, script(p, ENABLE "sleep 100"), SEC));
+}
+
+/*
+ * What stands in for a guest's root: cgroups, CPUs and files that the agent may
+ * touch, and that never change by themselves. All CPUs of this test are online.
+ */
+static bool make_root(struct peer *p, const char *extra)
+{
+	struct cpu_set all, cpus = { };
+	char list[1024], command[4096];
+
+	/* As the agent does: more than this test may have been given */
+	memset(&all, 0xff, sizeof(all));
+	if (syscall(SYS_sched_setaffinity, 0, sizeof(all.bits), all.bits) ||
+	    syscall(SYS_sched_getaffinity, 0, sizeof(cpus.bits), cpus.bits) < 0)
+		return false;
+	cpu_set_format(&cpus, list, sizeof(list));
+	snprintf(command, sizeof(command),
+		 "set -e; cd %s; mkdir -p sys/fs/cgroup tmp run dev/shm\n"
+		 "mkdir -p sys/devices/system/cpu/cpu0 sys/devices/system/cpu/cpu1\n"
+		 "echo cpuset cpu io memory >sys/fs/cgroup/cgroup.controllers\n"
+		 "echo cpuset cpu >sys/fs/cgroup/cgroup.subtree_control\n"
+		 "echo %s | tee sys/devices/system/cpu/present >sys/devices/system/cpu/online\n"
+		 "echo 0 >sys/devices/system/cpu/cpu1/online\n%s", p->dir, list, extra);
+	return !system(command);
+}
+
+static bool exists(struct peer *p, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	return !access(path, F_OK);
+}
+
+/* Ends by itself, with the kernel's part of it */
+#define POLITE_SCHED	"trap 'echo bye; echo disabled >state; exit 4' INT; " ENABLE	\
+			"while :; do sleep 0.05; done"
+
+TEST_F(agent, clean_of_nothing)
+{
+	struct peer *p = self->p;
+
+	ASSERT_TRUE(make_root(p, ""));
+	ASSERT_EQ(0, CALL(control_clean, 5 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_FALSE(p->reply.sched.valid);
+	EXPECT_FALSE(p->c.sched_exit.valid);
+}
+
+TEST_F(agent, clean)
+{
+	struct peer *p = self->p;
+	pid_t pids[5], stray;
+	char path[128], text[32] = "";
+	u64 before;
+	FILE *f;
+	int i;
+
+	ASSERT_TRUE(make_root(p, "mkdir -p sys/fs/cgroup/a/b/c sys/fs/cgroup/d\n"
+				 "mkdir -p tmp/x/y dev/shm/z keep\n"
+				 "touch tmp/1 tmp/x/2 tmp/x/y/.3 run/4 keep/7\n"
+				 "ln -s ../keep tmp/5; mkfifo run/6\n"));
+	/* Two that run, one that waits, one that is stopped; a scheduler, programs */
+	ASSERT_EQ(0, SPAWN("run", 2, WIRE_WORK_SPIN));
+	memcpy(pids, p->reply.pids, 2 * sizeof(*pids));
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, SEC));
+	ASSERT_EQ(0, SPAWN("wait", 1, WIRE_WORK_TIMER));
+	pids[2] = p->reply.pids[0];
+	ASSERT_EQ(0, kill(pids[0], SIGSTOP));
+	ASSERT_EQ(0, CALL(control_program_start, "a", "",
+			  script(p, "trap '' INT TERM\n"
+				 "setsid sh -c 'echo $$ >stray; exec sleep 100' & wait")));
+	pids[3] = p->reply.pids[0];
+	ASSERT_EQ(0, CALL(control_program_start, "b", "", script(p, "exit 1")));
+	pids[4] = p->reply.pids[0];
+	ASSERT_EQ(0, CALL(control_sched_start, script(p, POLITE_SCHED), 5 * SEC))
+		TH_LOG("%s", p->err.text);
+	snprintf(path, sizeof(path), "%s/stray", p->dir);
+	for (i = 0; i < 500 && !*text; i++) {
+		usleep(10000);
+		f = fopen(path, "r");
+		if (f && !fgets(text, sizeof(text), f))
+			text[0] = '\0';
+		if (f)
+			fclose(f);
+	}
+	stray = atoi(text);
+	ASSERT_LT(0, stray);
+
+	before = clock_ns();
+	ASSERT_EQ(0, CALL(control_clean, 10 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_GT(4 * SEC, clock_ns() - before);
+	/* The scheduler had the time to say good-bye. */
+	ASSERT_TRUE(p->reply.sched.valid);
+	EXPECT_STREQ("fake_1.0", p->reply.sched.ops);
+	EXPECT_STREQ("disabled", p->reply.sched.state);
+	EXPECT_EQ(4, WEXITSTATUS(p->reply.sched.wait_status));
+	expect_in(_metadata, "bye\n", p->reply.sched.output);
+	EXPECT_FALSE(p->c.sched_exit.valid);
+	/* Reaped, not only dead */
+	for (i = 0; i < (int)ARRAY_SIZE(pids); i++)
+		EXPECT_EQ(-1, kill(pids[i], 0)) TH_LOG("process %d", i);
+	EXPECT_EQ(-1, kill(stray, 0));
+	EXPECT_TRUE(exists(p, "sys/fs/cgroup"));
+	EXPECT_FALSE(exists(p, "sys/fs/cgroup/a"));
+	EXPECT_FALSE(exists(p, "sys/fs/cgroup/d"));
+	EXPECT_TRUE(exists(p, "sys/fs/cgroup/cgroup.controllers"));
+	EXPECT_TRUE(exists(p, "tmp"));
+	EXPECT_FALSE(exists(p, "tmp/1"));
+	EXPECT_FALSE(exists(p, "tmp/x"));
+	EXPECT_FALSE(exists(p, "run/4"));
+	EXPECT_FALSE(exists(p, "run/6"));
+	EXPECT_FALSE(exists(p, "dev/shm/z"));
+	/* A link is not followed. */
+	EXPECT_FALSE(exists(p, "tmp/5"));
+	EXPECT_TRUE(exists(p, "keep/7"));
+
+	/* All names are free, and everything works. */
+	EXPECT_EQ(-ESRCH, CALL(control_sched_stop, SEC));
+	EXPECT_EQ(-ESRCH, CALL(control_program_wait, "a", SEC));
+	EXPECT_EQ(-ESRCH, CALL(control_program_wait, "b", SEC));
+	EXPECT_EQ(-ESRCH, CALL(control_stop, NULL, 0, 0, SEC));
+	ASSERT_EQ(0, CALL(control_program_start, "a", "", script(p, "echo a")));
+	ASSERT_EQ(0, CALL(control_program_wait, "a", 5 * SEC));
+	EXPECT_STREQ("a\n", p->reply.output);
+	ASSERT_EQ(0, CALL(control_sched_start, script(p, POLITE_SCHED), 5 * SEC));
+	ASSERT_EQ(0, SPAWN("run", 1, WIRE_WORK_SPIN));
+	ASSERT_EQ(0, go(p, 100 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(1, p->reply.nr_reports);
+	EXPECT_EQ(0, p->reply.reports[0].r.flags);
+	EXPECT_EQ(0, CALL(control_clean, 10 * SEC)) TH_LOG("%s", p->err.text);
+}
+
+/* A scheduler that does not listen gets half of the time, and then SIGKILL. */
+TEST_F(agent, clean_of_a_deaf_scheduler)
+{
+	struct peer *p = self->p;
+	u64 before;
+	pid_t kernel;
+
+	ASSERT_TRUE(make_root(p, ""));
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, "trap '' INT; " ENABLE "while :; do sleep 0.05; done"),
+			  5 * SEC));
+	before = clock_ns();
+	/* Not a child of the agent's, which would be ended, too */
+	kernel = fork();
+	if (!kernel) {
+		usleep(800000);
+		write_file(p, "state", "disabled\n");
+		_exit(0);
+	}
+	ASSERT_EQ(0, CALL(control_clean, SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_LE(800 * MSEC, clock_ns() - before);
+	waitpid(kernel, NULL, 0);
+	ASSERT_TRUE(p->reply.sched.valid);
+	EXPECT_TRUE(WIFSIGNALED(p->reply.sched.wait_status));
+	EXPECT_EQ(SIGKILL, WTERMSIG(p->reply.sched.wait_status));
+}
+
+/*
+ * It has left by itself, which belongs to what was before, so that it is told first;
+ * and it would start anew for ever.
+ */
+TEST_F(agent, clean_of_a_scheduler_that_has_left)
+{
+	struct peer *p = self->p;
+
+	ASSERT_TRUE(make_root(p, ""));
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, "trap 'echo disabled >state; exit 4' INT; " ENABLE "sleep 0.2; "
+				 "while :; do echo disabled >state; sleep 0.3; "
+				 "echo enabled >state; sleep 0.1; done"), 5 * SEC));
+	usleep(300000);
+	ASSERT_EQ(0, CALL(control_clean, 10 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_TRUE(p->c.sched_exit.valid);
+	EXPECT_EQ(4, WEXITSTATUS(p->c.sched_exit.wait_status));
+	EXPECT_STREQ("fake_1.0", p->c.sched_exit.ops);
+}
+
+/* Who is dead, but not gone when the time is over, is named. */
+TEST_F(agent, clean_in_no_time)
+{
+	struct peer *p = self->p;
+	char said[64];
+
+	ASSERT_TRUE(make_root(p, ""));
+	ASSERT_EQ(0, SPAWN("run", 1, WIRE_WORK_SPIN));
+	snprintf(said, sizeof(said), "left behind: task %d (", p->reply.pids[0]);
+	EXPECT_EQ(-EBUSY, CALL(control_clean, 0));
+	expect_in(_metadata, said, p->err.text);
+	EXPECT_EQ(0, CALL(control_clean, 5 * SEC)) TH_LOG("%s", p->err.text);
+}
+
+/* The error of each answer, in the order of the requests; or -1 */
+static void take_answers(struct peer *p, struct wire_receiver *rx, int *errnum, u32 nr)
+{
+	struct wire_frame frame;
+	struct wire_reader r;
+	const u8 *pos;
+	u32 got = 0;
+	u8 buf[4096];
+	size_t len;
+	ssize_t n;
+
+	memset(errnum, 0xff, nr * sizeof(*errnum));
+	while (got < nr) {
+		n = peer_recv(p, buf, sizeof(buf), 10 * SEC);
+		if (n <= 0)
+			return;
+		pos = buf;
+		len = n;
+		while (wire_receive(rx, &pos, &len, &frame) == WIRE_OK) {
+			if (frame.type != WIRE_DONE || !frame.seq || frame.seq > nr)
+				continue;
+			wire_read(&r, &frame);
+			errnum[frame.seq - 1] = wire_get_u32(&r);
+			got++;
+		}
+	}
+}
+
+/* A host that did not wait long enough for its answers: they come, and are no. */
+TEST_F(agent, clean_while_others_wait)
+{
+	struct peer *p = self->p;
+	struct wire_receiver *rx = calloc(1, sizeof(*rx));
+	static const char *const argv[] = { "sleep", "100" };
+	struct wire_writer w;
+	u8 buf[512];
+	int errnum[6];
+
+	ASSERT_NE(NULL, rx);
+	ASSERT_TRUE(make_root(p, ""));
+	wire_begin(&w, buf, sizeof(buf), WIRE_PROGRAM_START, 1);
+	wire_put_str(&w, "a");
+	wire_put_str(&w, "");
+	wire_put_strs(&w, argv, 2);
+	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
+	wire_begin(&w, buf, sizeof(buf), WIRE_PROGRAM_WAIT, 2);
+	wire_put_str(&w, "a");
+	wire_put_u64(&w, WIRE_FOREVER);
+	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
+	wire_begin(&w, buf, sizeof(buf), WIRE_SPAWN, 3);
+	wire_put_spawn(&w, &(struct wire_spawn) {
+		.name = "stopped", .cgroup = "", .comm = "", .count = 1, .nr_phases = 1,
+		.phases[0].arg = "",
+	});
+	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
+	/* Nobody can be started who has just been told to stop. */
+	wire_begin(&w, buf, sizeof(buf), WIRE_START, 4);
+	wire_put_u64(&w, WIRE_FOREVER);
+	wire_put_u64(&w, 100 * SEC);
+	wire_put_strs(&w, NULL, 0);
+	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
+	wire_begin(&w, buf, sizeof(buf), WIRE_SCHED_START, 5);
+	wire_put_u64(&w, WIRE_FOREVER);
+	wire_put_strs(&w, argv, 2);
+	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
+	wire_begin(&w, buf, sizeof(buf), WIRE_CLEAN, 6);
+	wire_put_u64(&w, 10 * SEC);
+	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
+	take_answers(p, rx, errnum, 6);
+	free(rx);
+	EXPECT_EQ(0, errnum[0]);
+	EXPECT_EQ(ECANCELED, errnum[1]);
+	EXPECT_EQ(0, errnum[2]);
+	EXPECT_TRUE(errnum[3] == ECANCELED || errnum[3] == 0);
+	EXPECT_EQ(ECANCELED, errnum[4]);
+	EXPECT_EQ(0, errnum[5]);
+}
+
+FIXTURE(leftover) {
+	struct peer *p;
+};
+
+FIXTURE_VARIANT(leftover) {
+	const char *root;		/* what is wrong with it */
+	const char *said[3];
+};
+
+FIXTURE_VARIANT_ADD(leftover, cgroup) {
+	.root = "mkdir -p sys/fs/cgroup/a/b sys/fs/cgroup/c; touch sys/fs/cgroup/a/b/busy",
+	.said = { "/sys/fs/cgroup/a, ", "/sys/fs/cgroup/a/b" },
+};
+
+FIXTURE_VARIANT_ADD(leftover, controllers) {
+	.root = "ln -sf /dev/null sys/fs/cgroup/cgroup.subtree_control",
+	.said = { "the cpuset controller off, the cpu controller off" },
+};
+
+FIXTURE_VARIANT_ADD(leftover, cpus) {
+	.root = "echo 0-4000 >sys/devices/system/cpu/present",
+	.said = { ", which is offline, CPU ", "more" },
+};
+
+FIXTURE_VARIANT_ADD(leftover, affinity) {
+	.root = "echo 4000 | tee sys/devices/system/cpu/present >sys/devices/system/cpu/online",
+	.said = { "the agent's affinity to CPUs" },
+};
+
+FIXTURE_VARIANT_ADD(leftover, unreadable) {
+	.root = "rm sys/devices/system/cpu/online",
+	.said = { "/sys/devices/system/cpu/online, which cannot be read (ENOENT)" },
+};
+
+FIXTURE_VARIANT_ADD(leftover, scheduler) {
+	.root = "echo enabled >state",
+	.said = { "sched_ext, which is enabled" },
+};
+
+FIXTURE_SETUP(leftover)
+{
+	self->p = calloc(1, sizeof(*self->p));
+	ASSERT_NE(NULL, self->p);
+	ASSERT_TRUE(agent_start(self->p));
+	ASSERT_EQ(0, control_wait_hello(&self->p->c, 10 * SEC, &self->p->err));
+}
+
+FIXTURE_TEARDOWN(leftover)
+{
+	agent_stop(self->p);
+	free(self->p);
+}
+
+/* What does not go away is named, in time. */
+TEST_F(leftover, is_named)
+{
+	struct peer *p = self->p;
+	u64 before;
+	size_t i;
+
+	ASSERT_TRUE(make_root(p, variant->root));
+	before = clock_ns();
+	EXPECT_EQ(-EBUSY, CALL(control_clean, 200 * MSEC));
+	EXPECT_LE(200 * MSEC, clock_ns() - before);
+	EXPECT_GT(2 * SEC, clock_ns() - before);
+	EXPECT_EQ(ERRMSG_FAILED, p->err.kind);
+	expect_in(_metadata, "clean the guest: in the guest: left behind: ", p->err.text);
+	for (i = 0; i < ARRAY_SIZE(variant->said) && variant->said[i]; i++)
+		expect_in(_metadata, variant->said[i], p->err.text);
 }
 
 TEST_F(agent, kmsg)
