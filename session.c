@@ -302,20 +302,40 @@ int session_start_scheduler(struct session *s, struct errmsg *err)
 	return ret;
 }
 
-/* The command without the program's directory, which the guest has not got */
+/* The command without the program's directory, which the guest has not got; or NULL */
 static void set_scheduler(struct session *s, const char *command)
 {
-	const char *name = command + strcspn(command, " ");
+	const char *name;
 
+	if (!command)
+		command = "EEVDF";
+	name = command + strcspn(command, " ");
 	while (name > command && name[-1] != '/')
 		name--;
 	snprintf(s->scheduler, sizeof(s->scheduler), "%s", name);
 }
 
+static int stop_scheduler(struct session *s, struct errmsg *err)
+{
+	struct control_reply reply;
+	int ret;
+
+	ret = control_sched_stop(&s->control, SCHED_TIMEOUT_NS, &reply, err);
+	control_reply_free(&reply);
+	/* None was started, or it is forgotten. */
+	return ret == -ESRCH ? 0 : ret;
+}
+
 int session_load(struct session *s, const char *scheduler, struct errmsg *err)
 {
+	int ret;
+
+	ret = stop_scheduler(s, err);
+	if (ret)
+		return ret;
 	s->control.sched_exit.valid = false;
-	set_scheduler(s, scheduler ?: "EEVDF");
+	set_scheduler(s, scheduler);
+	ksft_print_msg("scheduler %s\n", s->scheduler);
 	return scheduler ? session_start_scheduler(s, err) : 0;
 }
 
@@ -437,7 +457,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	int ret;
 
 	memset(s, 0, sizeof(*s));
-	set_scheduler(s, cfg->load_later ? "not loaded yet" : cfg->scheduler ?: "EEVDF");
+	set_scheduler(s, cfg->load_later ? "(not loaded yet)" : cfg->scheduler);
 	ret = topology_parse(cfg->topology, &s->topo, err) ?:
 	      session_kernel(kernel, err) ?:
 	      share_host(s, cfg, err);

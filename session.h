@@ -120,13 +120,15 @@ int session_start(struct session *s, const struct session_config *cfg,
 int session_start_scheduler(struct session *s, struct errmsg *err);
 
 /**
- * session_load() - start another scheduler
- * @s: a started session, which has no scheduler at present
- * @scheduler: as in struct session_config: one that the guest has among its
- *	programs; NULL for the kernel's own
+ * session_load() - go on with another scheduler, in the same guest
+ * @s: a started session
+ * @scheduler: as &session_config.scheduler, and in the guest as one of its programs;
+ *	NULL for the kernel's own
  * @err: what failed
  *
- * Return: as session_start_scheduler().
+ * The one before is stopped if it has not left; that it had is forgotten.
+ *
+ * Return: 0 or a negative errno; ERRMSG_HOST as with session_start().
  */
 int session_load(struct session *s, const char *scheduler, struct errmsg *err);
 
