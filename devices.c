@@ -55,12 +55,17 @@ static void uart_tx(void *ctx, u8 byte)
 	pthread_mutex_unlock(&log->lock);
 }
 
-/* The line is edge-triggered, as ISA's are: only the rising edge counts. */
+/*
+ * The line of an ISA device is edge-triggered: to KVM's IOAPIC only the rising edge
+ * is told. Ours gets the line as it is.
+ */
 static void uart_irq(void *ctx, bool level)
 {
 	struct devices *dev = ctx;
 
-	if (level)
+	if (dev->uart_irqfd < 0)
+		ioapic_routing_set_pin(&dev->ioapic, PORT_COM1_GSI, level);
+	else if (level)
 		raise_event(dev->uart_irqfd);
 }
 
@@ -216,6 +221,14 @@ static int slot_connect(struct devices *dev, enum virtio_slot_id id, struct virt
 	       connect_notify(dev->vm_fd, mmio->notify_fd, MAP_VIRTIO(id), err);
 }
 
+static int connect_uart(struct devices *dev, bool split, struct errmsg *err)
+{
+	if (split)
+		return 0;
+	return make_eventfd(&dev->uart_irqfd, err) ?:
+	       connect_irqfd(dev->vm_fd, dev->uart_irqfd, PORT_COM1_GSI, err);
+}
+
 static int create_console(struct devices *dev, const struct numa_mem *mem, struct errmsg *err)
 {
 	unsigned int i;
@@ -273,9 +286,8 @@ int devices_create(struct devices *dev, int vm_fd, const struct devices_config *
 	ioapic_routing_init(&dev->ioapic, &ioapic_ops, dev);
 	uart_init(&dev->uart, &uart_ops, dev);
 
-	ret = make_eventfd(&dev->uart_irqfd, err) ?:
+	ret = connect_uart(dev, cfg->split_irqchip, err) ?:
 	      make_eventfd(&dev->io_stop, err) ?:
-	      connect_irqfd(vm_fd, dev->uart_irqfd, PORT_COM1_GSI, err) ?:
 	      create_console(dev, cfg->mem, err) ?:
 	      create_blk(dev, cfg, err) ?:
 	      create_net(dev, cfg, err);

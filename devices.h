@@ -57,11 +57,13 @@ struct console_log {
 /**
  * struct devices_config - what is on the board besides what every guest has
  * @mem: guest RAM, mapped; must outlive the devices
+ * @split_irqchip: the IOAPIC is ours, and not KVM's
  * @disk: or NULL
  * @net: or NULL
  */
 struct devices_config {
 	const struct numa_mem *mem;
+	bool split_irqchip;
 	const struct disk_config *disk;
 	const struct net_config *net;
 };

@@ -523,6 +523,7 @@ static int build(struct ktstr_vm *vm, struct errmsg *err)
 
 	ret = devices_create(&vm->devices, vm->vm_fd, &(struct devices_config) {
 		.mem = &vm->mem,
+		.split_irqchip = is_split(vm),
 		.disk = vm->cfg.disk,
 		.net = vm->cfg.net,
 	}, &devices_ops, vm, err);

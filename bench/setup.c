@@ -8,9 +8,9 @@
  * Both sides issue the same ioctls equally often, KVM_SET_CPUID2 with equally
  * many entries: strace -f -e trace=ioctl shows it. For N vCPUs these are 17
  * KVM_CHECK_EXTENSION (19 with a split irqchip), 3 N for vCPUs, 2 for the LAPICs,
- * 3 for devices, and 11 others (10 with a split irqchip). The VMM has one mmap()
- * and one madvise() more, to reserve and to advise on guest RAM, and threads, which
- * are how it can take less time. Teardown is not measured.
+ * 3 for devices, and 11 others (with a split irqchip 2 and 10). The VMM has one
+ * mmap() and one madvise() more, to reserve and to advise on guest RAM, and threads,
+ * which are how it can take less time. Teardown is not measured.
  *
  * The curve at the end is the time that the vCPUs took, by their number. KVM looks
  * at all that there are to create one more, among others for its map of APIC ids
@@ -212,7 +212,7 @@ static int bare_set_lapic(struct bare_vm *vm)
 	return 0;
 }
 
-static int bare_create_devices(struct bare_vm *vm)
+static int bare_create_devices(struct bare_vm *vm, bool split)
 {
 	struct kvm_irqfd uart = { .gsi = PORT_COM1_GSI };
 	struct kvm_irqfd console = { .gsi = MAP_VIRTIO_GSI(VIRTIO_SLOT_CONSOLE) };
@@ -222,7 +222,7 @@ static int bare_create_devices(struct bare_vm *vm)
 	};
 	int i;
 
-	for (i = 0; i < NR_EVENTS; i++) {
+	for (i = split ? CONSOLE_IRQ : UART_IRQ; i < NR_EVENTS; i++) {
 		vm->events[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (vm->events[i] < 0)
 			return failed("eventfd");
@@ -230,8 +230,8 @@ static int bare_create_devices(struct bare_vm *vm)
 	uart.fd = vm->events[UART_IRQ];
 	console.fd = vm->events[CONSOLE_IRQ];
 	notify.fd = vm->events[CONSOLE_NOTIFY];
-	if (ioctl(vm->vm_fd, KVM_IRQFD, &uart) || ioctl(vm->vm_fd, KVM_IRQFD, &console) ||
-	    ioctl(vm->vm_fd, KVM_IOEVENTFD, &notify))
+	if ((!split && ioctl(vm->vm_fd, KVM_IRQFD, &uart)) ||
+	    ioctl(vm->vm_fd, KVM_IRQFD, &console) || ioctl(vm->vm_fd, KVM_IOEVENTFD, &notify))
 		return failed("device ioctls");
 	return 0;
 }
@@ -240,14 +240,15 @@ static int bare_create(struct bare_vm *vm, const struct topology *topo,
 		       union cpuid_table *cpuid)
 {
 	unsigned int cpu, nr = topology_cpus(topo);
-	int ret = bare_create_vm(vm, topology_max_apic_id(topo) > MAX_XAPIC_ID);
+	const bool split = topology_max_apic_id(topo) > MAX_XAPIC_ID;
+	int ret = bare_create_vm(vm, split);
 	u64 start = clock_ns();
 
 	for (cpu = 0; cpu < nr && !ret; cpu++)
 		ret = bare_create_vcpu(vm, topology_apic_id(topo, cpu), cpuid);
 	ret = ret ?: bare_set_lapic(vm);
 	vm->vcpus_ns = clock_ns() - start;
-	return ret ?: bare_create_devices(vm);
+	return ret ?: bare_create_devices(vm, split);
 }
 
 static void bare_destroy(struct bare_vm *vm)

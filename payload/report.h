@@ -189,6 +189,7 @@ enum irq_source {
  * @low: IRQ_UART: the redirection entry's lower half; IRQ_IPI: the same of the
  *	ICR; IRQ_TIMER: the LVT's mode, bits 18:17
  * @dest: IRQ_UART, IRQ_IPI: the destination, up to 32 bits
+ * @hold: IRQ_UART: each time, how many interrupts end without an end of their cause
  */
 struct irq_request {
 	u32 source;
@@ -196,6 +197,7 @@ struct irq_request {
 	u32 expected;
 	u32 low;
 	u32 dest;
+	u32 hold;
 };
 
 /* The reply's @low if the timer does not have the mode */

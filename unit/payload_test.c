@@ -637,6 +637,16 @@ static unsigned int some_ids(const struct irqs *irqs, u32 *ids)
 	return 3;
 }
 
+/*
+ * A KVM that interprets guests ends interrupts when it delivers them (seen with
+ * KVM on PVM: the ISR is empty in a handler): there, the handler's EOI proves
+ * nothing, and a line that is asserted until the handler runs interrupts twice.
+ */
+static bool ends_early(const struct irqs *irqs, u32 mode)
+{
+	return mode == LEVEL && is_split(&irqs->m) && !irqs->reply.in_service;
+}
+
 static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
 		    u32 mode, u32 id)
 {
@@ -645,10 +655,11 @@ static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
 	ask(_metadata, irqs, &(struct irq_request) {
 		.source = IRQ_UART, .times = 3, .expected = 1, .low = low, .dest = id,
 	});
-	EXPECT_EQ(3, taken_by(irqs, id)) {
+	EXPECT_LE(3, taken_by(irqs, id)) {
 		TH_LOG("by CPU with APIC id %u, of %u", id, total(irqs));
 	}
-	EXPECT_EQ(3, total(irqs));
+	EXPECT_EQ(total(irqs), taken_by(irqs, id));
+	EXPECT_GE(ends_early(irqs, mode) ? 6 : 3, total(irqs));
 	EXPECT_EQ(low, irqs->reply.after);
 	EXPECT_EQ((id & 0xff) << 24 | id >> 8 << 17, irqs->reply.high);
 }
@@ -666,12 +677,7 @@ static void test_edge(struct __test_metadata *_metadata, struct irqs *irqs)
 	EXPECT_EQ(is_split(&irqs->m) ? 0x170020 : 0x170011, irqs->reply.version);
 }
 
-/*
- * Each of them comes only if the last one was ended. KVM's IOAPIC shows that in
- * Remote IRR; ours does not know of interrupts that come by an irqfd. A KVM that
- * interprets guests ends interrupts when it delivers them (seen with KVM on PVM:
- * the ISR is empty in a handler): there, the handler's EOI proves nothing.
- */
+/* Each of them comes only if the last one was ended: Remote IRR shows that. */
 static void test_level(struct __test_metadata *_metadata, struct irqs *irqs)
 {
 	u32 ids[3], irr;
@@ -679,9 +685,36 @@ static void test_level(struct __test_metadata *_metadata, struct irqs *irqs)
 
 	while (nr--) {
 		uart_to(_metadata, irqs, LEVEL, ids[nr]);
-		irr = irqs->reply.in_service && !is_split(&irqs->m) ? REMOTE_IRR : 0;
+		irr = irqs->reply.in_service ? REMOTE_IRR : 0;
+		/* The line may have made the next one pending by then. */
+		if (ends_early(irqs, LEVEL))
+			irr = irqs->reply.low & REMOTE_IRR;
 		EXPECT_EQ(1, irqs->reply.level);
 		EXPECT_EQ(LEVEL | IRQ_VECTOR | irr, irqs->reply.low);
+	}
+}
+
+/*
+ * A line that is still asserted at the end of an interrupt is the next one, if it is
+ * a level; an edge is one interrupt, however long it lasts. KVM's IOAPIC is told
+ * edges only.
+ */
+static void test_held_line(struct __test_metadata *_metadata, struct irqs *irqs)
+{
+	static const u32 modes[] = { 0, LEVEL };
+	const u32 id = topology_max_apic_id(&irqs->m.cfg.topo);
+	unsigned int i, each;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		each = modes[i] == LEVEL && is_split(&irqs->m) ? 5 : 1;
+		ask(_metadata, irqs, &(struct irq_request) {
+			.source = IRQ_UART, .times = 3, .expected = each,
+			.low = modes[i] | IRQ_VECTOR, .dest = id, .hold = 4,
+		});
+		EXPECT_LE(3 * each, taken_by(irqs, id));
+		EXPECT_EQ(total(irqs), taken_by(irqs, id));
+		EXPECT_GE(3 * (each + ends_early(irqs, modes[i])), total(irqs));
+		EXPECT_EQ(modes[i] | IRQ_VECTOR, irqs->reply.after);
 	}
 }
 
@@ -743,8 +776,9 @@ static void test_logical(struct __test_metadata *_metadata, struct irqs *irqs)
 	unsigned int i, nr;
 	u32 dest;
 
+	/* Ids far apart have no cluster in common. */
 	nr = some_logical(irqs, &dest);
-	ASSERT_EQ(min(irqs->nr, 2U), nr);
+	ASSERT_EQ(irqs->nr > 1 && (irqs->xapic || irqs->apics[1].apic_id < 8) ? 2 : 1, nr);
 	ask(_metadata, irqs, &(struct irq_request) {
 		.source = IRQ_UART, .times = 3, .expected = nr, .low = LOGICAL | IRQ_VECTOR,
 		.dest = dest,
@@ -900,6 +934,11 @@ TEST_F_TIMEOUT(irqs, level, TEST_TIMEOUT)
 	test_level(_metadata, &self->irqs);
 }
 
+TEST_F_TIMEOUT(irqs, held_line, TEST_TIMEOUT)
+{
+	test_held_line(_metadata, &self->irqs);
+}
+
 TEST_F_TIMEOUT(irqs, nmi, TEST_TIMEOUT)
 {
 	test_nmi(_metadata, &self->irqs);
@@ -952,6 +991,8 @@ FIXTURE_VARIANT(many_cpus) {
 FIXTURE_VARIANT_ADD(many_cpus, kernel_252) { .spec = "3n63l4c1t" };
 FIXTURE_VARIANT_ADD(many_cpus, split_256) { .spec = "1n1l256c1t" };	/* 255 is a CPU */
 FIXTURE_VARIANT_ADD(many_cpus, split_448) { .spec = "1n14l9c2t" };
+/* not many, but ids up to 3072 */
+FIXTURE_VARIANT_ADD(many_cpus, split_shift) { .spec = "1n4l1c1t,llcshift=10" };
 
 FIXTURE_SETUP(many_cpus)
 {
@@ -967,6 +1008,7 @@ TEST_F_TIMEOUT(many_cpus, irqs, TEST_TIMEOUT)
 {
 	test_edge(_metadata, &self->irqs);
 	test_level(_metadata, &self->irqs);
+	test_held_line(_metadata, &self->irqs);
 	test_nmi(_metadata, &self->irqs);
 	test_masked(_metadata, &self->irqs);
 	test_logical(_metadata, &self->irqs);

@@ -346,121 +346,6 @@ asm("	.pushsection .rodata\n"
 "ap_end:\n"
 "	.code64\n"
 
-/*
- * Have the console's interrupt, programmed as in guest_irq_low, taken by the CPU
- * with guest_irq_id, three times; print how often it was, and the entry's halves
- * as they are then. The other CPU's code and data are as above, with a handler
- * for vector 0x41, a stack that ends at 0xc00, and a count at 0x804.
- */
-"	.balign 4\n"
-"guest_irq:\n"
-"	mov $0x10000, %edi\n"
-"	lea irq_ap_code(%rip), %rsi\n"
-"	mov $irq_ap_end - irq_ap_code, %ecx\n"
-"1:	mov (%rsi), %al\n"
-"	mov %al, (%rdi)\n"
-"	inc %rsi\n"
-"	inc %rdi\n"
-"	dec %ecx\n"
-"	jnz 1b\n"
-"	mov $0x10800, %ebp\n"
-"	movq $0, (%rbp)\n"
-"	mov $0x41 * 4, %eax\n"
-"	movl $0x10000000 + irq_handler - irq_ap_code, (%rax)\n"
-"	mov $0xfee00000, %eax\n"
-"	movl $0x1ff, 0xf0(%rax)\n"
-"	mov $0x1b, %ecx\n"
-"	rdmsr\n"
-"	or $0x400, %eax\n"
-"	wrmsr\n"
-
-"	mov guest_irq_id(%rip), %r8d\n"
-"	mov $0x4500, %r9d\n"
-"	lea 2f(%rip), %r10\n"
-"	jmp irq_ipi\n"
-"2:	mov $0x4610, %r9d\n"
-"	lea 2f(%rip), %r10\n"
-"	jmp irq_ipi\n"
-"2:	pause\n"
-"	cmpl $1, (%rbp)\n"
-"	jne 2b\n"
-
-/* The upper half first: bits 14:8 of the id, and 7:0 above them */
-"	mov $0xfec00000, %r11d\n"
-"	movl $0x19, (%r11)\n"
-"	mov %r8d, %eax\n"
-"	shr $8, %eax\n"
-"	shl $17, %eax\n"
-"	shl $24, %r8d\n"
-"	or %r8d, %eax\n"
-"	mov %eax, 0x10(%r11)\n"
-"	movl $0x18, (%r11)\n"
-"	mov guest_irq_low(%rip), %eax\n"
-"	mov %eax, 0x10(%r11)\n"
-
-/* OUT2, then "transmitter empty" off and on: an edge each time */
-"	write_port 0x3fc, 0x08\n"
-"	xor %ebx, %ebx\n"
-"3:	write_port 0x3f9, 0x00\n"
-"	write_port 0x3f9, 0x02\n"
-"	inc %ebx\n"
-"4:	pause\n"
-"	cmp 4(%rbp), %ebx\n"
-"	jne 4b\n"
-"	cmp $3, %ebx\n"
-"	jne 3b\n"
-"	write_port 0x3f9, 0x00\n"
-
-"	mov 4(%rbp), %ebx\n"
-"	print_rbx\n"
-"	mov $0xfec00000, %r11d\n"
-"	movl $0x18, (%r11)\n"
-"	mov 0x10(%r11), %ebx\n"
-"	print_rbx\n"
-"	movl $0x19, (%r11)\n"
-"	mov 0x10(%r11), %ebx\n"
-"	print_rbx\n"
-"	poweroff\n"
-
-"irq_ipi:\n"
-"	mov $0x830, %ecx\n"
-"	mov %r9d, %eax\n"
-"	mov %r8d, %edx\n"
-"	wrmsr\n"
-"	jmp *%r10\n"
-
-"	.code16\n"
-"irq_ap_code:\n"
-"	mov %cs, %ax\n"
-"	mov %ax, %ds\n"
-"	mov %ax, %ss\n"
-"	mov $0xc00, %sp\n"
-"	mov $0x1b, %ecx\n"
-"	rdmsr\n"
-"	or $0x400, %eax\n"
-"	wrmsr\n"
-"	mov $0x80f, %ecx\n"
-"	mov $0x1ff, %eax\n"
-"	xor %edx, %edx\n"
-"	wrmsr\n"
-"	sti\n"
-"	lock incl 0x800\n"
-"1:	hlt\n"
-"	jmp 1b\n"
-"irq_handler:\n"
-"	mov $0x80b, %ecx\n"
-"	xor %eax, %eax\n"
-"	xor %edx, %edx\n"
-"	wrmsr\n"
-"	lock incl 0x804\n"
-"	iret\n"
-"irq_ap_end:\n"
-"	.code64\n"
-
-"	.balign 4\n"
-"guest_irq_id:	.long 0\n"
-"guest_irq_low:	.long 0\n"
-
 "	.balign 4\n"
 "guest_smp_x2apic:	.long 0\n"
 "guest_smp_broadcast:	.long 0\n"
@@ -486,9 +371,6 @@ GUEST(bus);
 GUEST(bad_driver);
 GUEST(flood);
 GUEST(smp);
-GUEST(irq);
-GUEST(irq_id);
-GUEST(irq_low);
 GUEST(smp_x2apic);
 GUEST(smp_broadcast);
 GUEST(smp_nr);
@@ -886,49 +768,6 @@ TEST_F(vmm, x2apic_on_from_the_start)
 		}
 		destroy(self);
 	}
-}
-
-/* The console's interrupt, on the last CPU, as edge and as level */
-static void run_irq(struct __test_metadata *_metadata, struct _test_data_vmm *self,
-		    const char *spec, u32 low)
-{
-	const struct ktstr_vm_result *r;
-	u32 *text = (u32 *)self->kernel.text;
-	u32 id;
-
-	ASSERT_EQ(0, topology_parse(spec, &self->cfg.topo, &self->err));
-	id = topology_max_apic_id(&self->cfg.topo);
-	set_guest(_metadata, self, guest_irq);
-	text[(guest_irq_id - guest_irq) / 4] = id;
-	text[(guest_irq_low - guest_irq) / 4] = low;
-	write_kernel(_metadata, self);
-
-	start(_metadata, self);
-	EXPECT_EQ(0, ktstr_vm_wait(self->vm, WAIT_NS));
-	ktstr_vm_stop(self->vm, KTSTR_VM_TIMEOUT, "interrupts are missing");
-	r = ktstr_vm_result(self->vm);
-	EXPECT_EQ(KTSTR_VM_POWEROFF, r->state) {
-		TH_LOG("%s, entry %#x: %s; console: %s", spec, low, r->reason, r->console);
-	}
-	EXPECT_EQ(3, number(r, 0));
-	EXPECT_EQ(low, number(r, 1));
-	EXPECT_EQ((id & 0xff) << 24 | id >> 8 << 17, number(r, 2));
-	EXPECT_EQ(0, r->irq_failures);
-	destroy(self);
-}
-
-TEST_F_TIMEOUT(vmm, device_interrupts, 90)
-{
-	const u32 edge = 0x41, level = 0x8041;
-
-	run_irq(_metadata, self, "1n1l2c1t", edge);
-	run_irq(_metadata, self, "1n5l5c5t", edge);
-	run_irq(_metadata, self, "1n5l5c5t", level);
-	run_irq(_metadata, self, "1n2l2c1t,llcshift=8", edge);
-	run_irq(_metadata, self, "1n4l1c1t,llcshift=10", level);
-	self->cfg.irqchip = KTSTR_IRQCHIP_SPLIT;
-	run_irq(_metadata, self, "1n1l2c1t", edge);
-	run_irq(_metadata, self, "1n1l2c1t", level);
 }
 
 static int limit(long cap)
