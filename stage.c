@@ -21,6 +21,7 @@
 #include "virtio_blk.h"
 #include "virtio_net.h"
 
+#define CLEAN_NS	(20 * NSEC_PER_SEC)
 #define LOAD_ROUNDS	4
 
 /* Enough for the reads of WIRE_WORK_DISK to be at different places */
@@ -90,21 +91,28 @@ static int fits(struct stage *stage, const struct play *play, struct findings *f
 
 /* -- the guest -------------------------------------------------------------- */
 
-/* Which of the suite's schedulers are there, and are not the play's own? */
-static void add_schedulers(struct session_config *cfg, const struct play *play, unsigned int *nr)
+/* One of the suite's schedulers, if it was built, and is not the play's own */
+static void add_scheduler(struct session_config *cfg, const struct play *play, const char *name,
+			  unsigned int *nr)
 {
 	size_t len = play->scheduler ? strcspn(play->scheduler, " ") : 0;
-	const struct scheduler *sched;
 	char path[PATH_MAX];
 	struct errmsg unused;
 
-	for (sched = schedulers_tree; sched->name; sched++) {
-		if (!sched->command || own_path_beside(path, sched->command, &unused) ||
-		    access(path, X_OK))
-			continue;
-		if (strlen(sched->command) != len || strncmp(sched->command, play->scheduler, len))
-			cfg->programs[(*nr)++] = sched->command;
-	}
+	if (own_path_beside(path, name, &unused) || access(path, X_OK))
+		return;
+	if (strlen(name) != len || strncmp(name, play->scheduler, len))
+		cfg->programs[(*nr)++] = name;
+}
+
+static void add_schedulers(struct session_config *cfg, const struct play *play, unsigned int *nr)
+{
+	const struct scheduler *sched;
+
+	for (sched = schedulers_tree; sched->name; sched++)
+		if (sched->command)
+			add_scheduler(cfg, play, sched->command, nr);
+	add_scheduler(cfg, play, "scx_ktstr", nr);
 }
 
 /* A guest that is kept has all that the next scheduler and scenario may need. */
@@ -112,7 +120,7 @@ static int boot(struct stage *stage, const struct play *play, struct errmsg *err
 {
 	struct session_config cfg = {
 		.topology = play->topology,
-		.scheduler = play->scheduler ?: stage->reuse ? "scx_ktstr" : NULL,
+		.scheduler = play->scheduler,
 		.load_later = true,
 	};
 	unsigned int nr = 0;
@@ -136,14 +144,35 @@ static int boot(struct stage *stage, const struct play *play, struct errmsg *err
 	return 0;
 }
 
+/* Has the guest that is kept what a play needs? */
+static bool serves(const struct stage *stage, const struct play *play)
+{
+	size_t len = play->scheduler ? strcspn(play->scheduler, " ") : 0;
+
+	if (!stage->reuse || strcmp(stage->topology, play->topology))
+		return false;
+	/* Schedulers from elsewhere are only in guests that were booted for them. */
+	return !len || !memchr(play->scheduler, '/', len) ||
+	       (strlen(stage->program) == len && !strncmp(stage->program, play->scheduler, len));
+}
+
 /* A guest for the play: the one that is kept, if that is proved clean, or a new one */
 static int get_guest(struct stage *stage, const struct play *play, struct findings *findings)
 {
+	struct control_reply reply = {};
 	struct errmsg err = {};
 	int ret;
 
-	if (stage->topology[0])
+	if (stage->topology[0] && !serves(stage, play))
 		stage_end(stage);
+	if (stage->topology[0]) {
+		ret = control_clean(&stage->session.control, CLEAN_NS, &reply, &err);
+		control_reply_free(&reply);
+		if (!ret)
+			return 0;
+		ksft_print_msg("a new guest, as the last one is not clean: %s\n", err.text);
+		stage_end(stage);
+	}
 	ret = boot(stage, play, &err);
 	return ret ? add_error(stage, findings, "guest", ret, &err) : 0;
 }
@@ -179,7 +208,6 @@ static int load(struct stage *stage, const struct play *play, struct findings *f
 		ret = session_load(&stage->session, play->scheduler, &err);
 	if (ret)
 		return add_error(stage, findings, "load", ret, &err);
-	ksft_print_msg("scheduler %s\n", stage->session.scheduler);
 	return 0;
 }
 
