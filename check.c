@@ -413,17 +413,46 @@ static u64 busy_ns(const struct check_run *run)
 	return longest ? busy / 1000 * (run->duration_ns / 1000) / (longest / 1000) * 1000 : 0;
 }
 
+u64 check_work_ns(const struct check_group *g)
+{
+	/* Workers that did not stop have not told what a unit takes. */
+	if (g->work == WIRE_WORK_SPIN && g->stats->unit_ns)
+		return g->stats->units * g->stats->unit_ns;
+	return g->stats->cpu_ns;
+}
+
+/*
+ * A host that is busy makes a guest's CPUs slow, but not idle: were those that
+ * somebody wanted all the time idle for more than half of it?
+ */
+static bool was_idle(const struct check_run *run)
+{
+	u64 total, idle = 0, all = 0, steal;
+	unsigned int cpu, cpus = topology_cpus(run->topo), wanted = 0;
+	const struct check_group *g;
+
+	for (g = run->groups; g < run->groups + run->nr_groups; g++)
+		if (g->always_runnable && !g->changed && !check_has_quota(run, g))
+			wanted += g->workers;
+	for (cpu = 0; cpu < cpus; cpu++) {
+		total = check_since(run->after->total_ns[cpu], run->before->total_ns[cpu]);
+		steal = check_since(run->after->steal_ns[cpu], run->before->steal_ns[cpu]);
+		idle += check_since(run->after->idle_ns[cpu], run->before->idle_ns[cpu]);
+		all += total - min(total, steal);
+	}
+	return idle * 2 * cpus > all * (2 * cpus - min(wanted, cpus));
+}
+
 /* Why numbers of time mean nothing on this host, or NULL */
 static const char *starved(const struct check_run *run)
 {
 	u64 busy = busy_ns(run), work = 0;
 	const struct check_group *g;
 
-	if (!run->host_is_tcg || busy < MIN_BUSY_NS)
+	if (!run->host_is_tcg || busy < MIN_BUSY_NS || was_idle(run))
 		return NULL;
 	for (g = run->groups; g < run->groups + run->nr_groups; g++)
-		work += g->work == WIRE_WORK_SPIN ? g->stats->units * g->stats->unit_ns :
-						    g->stats->cpu_ns;
+		work += check_work_ns(g);
 	if (work / (busy / 100) >= MIN_USED_PERCENT)
 		return NULL;
 	return "little of the emulated host's time was used: run nothing else beside it";

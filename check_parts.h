@@ -85,6 +85,9 @@ u64 check_due(const struct check_run *run, const struct check_group *g);
 /* Why there is too little to judge a group's workers by, or NULL */
 const char *check_weak(const struct judge *j, const struct check_group *g);
 
+/* Time on an undisturbed CPU, where work tells it; CPU clocks count steal as well. */
+u64 check_work_ns(const struct check_group *g);
+
 /* By how much a sum has grown; the kernel corrects its sums: they may shrink */
 u64 check_since(u64 after, u64 before);
 

@@ -22,12 +22,6 @@ static bool seen_before(const struct check_run *run, const struct check_group *g
 	return false;
 }
 
-/* Time on an undisturbed CPU, where work tells it; CPU clocks count steal as well. */
-static u64 work_ns(const struct check_group *g)
-{
-	return g->work == WIRE_WORK_SPIN ? g->stats->units * g->stats->unit_ns : g->stats->cpu_ns;
-}
-
 /* -- cpu.weight and nice ------------------------------------------------------ */
 
 /*
@@ -252,8 +246,8 @@ static struct usage usage_of(const struct check_run *run, const struct scenario_
 	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
 		if (!scenario_is_below(g->cgroup, cg->name))
 			continue;
-		u.least_ns += work_ns(g);
-		u.most_ns += max(work_ns(g), g->stats->cpu_ns);
+		u.least_ns += check_work_ns(g);
+		u.most_ns += max(check_work_ns(g), g->stats->cpu_ns);
 		if (g->work != WIRE_WORK_SPIN)
 			u.steal_ns = max(u.steal_ns, g->stats->steal_ns);
 		u.due += demand(run, g);
@@ -412,7 +406,7 @@ static void throughput(struct judge *j, const struct check_group *g)
 			continue;
 		if (o->work != WIRE_WORK_SPIN || !o->stats->workers)
 			return;
-		did += work_ns(o);
+		did += check_work_ns(o);
 		mean += o->stats->available_ns * o->workers;
 		workers += o->workers;
 	}

@@ -124,6 +124,13 @@ static void migrations(struct judge *j, const struct check_group *g, const char 
 		    "workers were watched for less than 60 ms" : NULL, "moves %s", what);
 }
 
+/* A limit that is not below that of all moves says nothing more than it. */
+static bool is_tighter(const struct limits *limits, unsigned int limit)
+{
+	return check_limited(limit) &&
+	       (!check_limited(limits->migrations) || limit < limits->migrations);
+}
+
 static void migration(struct judge *j, const struct check_group *g)
 {
 	const struct limits *limits = &j->run->limits;
@@ -135,11 +142,11 @@ static void migration(struct judge *j, const struct check_group *g)
 	if (g->work == WIRE_WORK_AFFINITY || topology_cpus(j->run->topo) == 1)
 		return;
 	migrations(j, g, "migration", limits->migrations, near + llc + node, "between CPUs");
-	if (j->run->topo->llcs > 1 && check_limited(limits->llc_migrations) &&
+	if (j->run->topo->llcs > 1 && is_tighter(limits, limits->llc_migrations) &&
 	    !check_lacks(j, "migration", g, "llc"))
 		migrations(j, g, "migration", limits->llc_migrations, llc + node,
 			   "between LLCs");
-	if (j->run->topo->nodes > 1 && check_limited(limits->node_migrations) &&
+	if (j->run->topo->nodes > 1 && is_tighter(limits, limits->node_migrations) &&
 	    !check_lacks(j, "locality", g, "numa"))
 		migrations(j, g, "locality", limits->node_migrations, node, "between nodes");
 }

@@ -153,8 +153,8 @@ static void starve_host(struct stage *st)
 TEST_F(check, healthy_run)
 {
 	static const char * const want[] = {
-		"workers", "starvation", "gap", "spread", "migration", "locality",
-		"conservation", "throughput",
+		"workers", "starvation", "gap", "spread", "migration", "conservation",
+		"throughput",
 	};
 	size_t i;
 
@@ -395,6 +395,40 @@ TEST_F(check, gap_on_starved_host)
 	set_idle(st, 3, 2);
 	st->run.host_is_tcg = false;
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "gap", "a"));
+}
+
+/* Nobody computes, and something else keeps the CPUs busy for a while. */
+TEST_F(check, idle_beside_work)
+{
+	struct stage *st = self->st;
+	unsigned int cpu;
+
+	starve_host(st);
+	starve_host(st);
+	st->stats[0].min_rate = 0;
+	for (cpu = 0; cpu < 4; cpu++)
+		set_idle(st, cpu, 45);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "a"));
+	for (cpu = 0; cpu < 4; cpu++)
+		set_idle(st, cpu, 55);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+	/* There is work for half of them only. */
+	st->groups[0].always_runnable = false;
+	st->groups[1].always_runnable = false;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "gap", "a"));
+}
+
+/* Workers that did not stop have not told what a unit takes: the clock has. */
+TEST_F(check, work_of_the_stuck)
+{
+	struct stage *st = self->st;
+
+	st->run.host_is_tcg = true;
+	st->stats[0].min_rate = 0;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+	st->stats[0].unit_ns = 0;
+	st->stats[1].unit_ns = 0;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
 }
 
 TEST_F(check, spread)
@@ -792,6 +826,10 @@ TEST_F(check, migration)
 	st->run.sched.lacks = "llc";
 	EXPECT_EQ(VERDICT_PASS, judge(st, "migration", "a"));
 	st->run.sched.lacks = NULL;
+	/* That limit is met by all moves, to wherever they are. */
+	st->run.limits.llc_migrations = 100;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "migration", "a"));
+	st->run.limits.llc_migrations = 50;
 	st->run.overcommit = 2;
 	EXPECT_EQ(VERDICT_PASS, judge(st, "migration", "a"));
 	st->stats[0].available_ns = 10 * MS;
@@ -925,7 +963,7 @@ TEST_F(check, alive_without_hotplug)
 	struct control_sched left = {
 		.valid = true,
 		.state = "disabled",
-		.reason = "sched_ext: BPF scheduler \"simple\" disabled (unregistered from the main kernel)",
+		.reason = "\"simple\" disabled (unregistered from the main kernel)",
 	};
 	struct stage *st = self->st;
 
