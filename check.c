@@ -422,25 +422,21 @@ u64 check_work_ns(const struct check_group *g)
 }
 
 /*
- * A host that is busy makes a guest's CPUs slow, but not idle: were those that
- * somebody wanted all the time idle for more than half of it?
+ * A host that is busy makes a guest's CPUs slow, but not idle. Who kept them busy
+ * for the rest of the time need not have been a worker.
  */
 static bool was_idle(const struct check_run *run)
 {
 	u64 total, idle = 0, all = 0, steal;
-	unsigned int cpu, cpus = topology_cpus(run->topo), wanted = 0;
-	const struct check_group *g;
+	unsigned int cpu;
 
-	for (g = run->groups; g < run->groups + run->nr_groups; g++)
-		if (g->always_runnable && !g->changed && !check_has_quota(run, g))
-			wanted += g->workers;
-	for (cpu = 0; cpu < cpus; cpu++) {
+	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++) {
 		total = check_since(run->after->total_ns[cpu], run->before->total_ns[cpu]);
 		steal = check_since(run->after->steal_ns[cpu], run->before->steal_ns[cpu]);
 		idle += check_since(run->after->idle_ns[cpu], run->before->idle_ns[cpu]);
 		all += total - min(total, steal);
 	}
-	return idle * 2 * cpus > all * (2 * cpus - min(wanted, cpus));
+	return idle > all / 2;
 }
 
 /* Why numbers of time mean nothing on this host, or NULL */
@@ -467,7 +463,8 @@ static void alive(struct judge *j)
 	struct finding f = check_begin("alive", NULL);
 	bool known = sched->end_state && *sched->end_state && sched->end_ops;
 
-	if (!sched->ops)
+	/* One that left while the workers were made was not there at the start. */
+	if (!sched->ops && !(left && left->valid))
 		return;
 	/* All that it knows of the CPUs may be wrong: SCX_ECODE_RSN_HOTPLUG */
 	if (left && left->valid && j->run->hotplug && left->reason &&
@@ -476,7 +473,7 @@ static void alive(struct judge *j)
 		return;
 	if (left && left->valid) {
 		check_judge(j, &f, false, NULL, "scheduler %s left by itself, state %s: %s",
-			    sched->ops, left->state, left->reason && *left->reason ?
+			    sched->ops ?: left->ops, left->state, left->reason && *left->reason ?
 			    left->reason : "the kernel gave no reason");
 		return;
 	}

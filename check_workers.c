@@ -349,7 +349,7 @@ static void rate(struct judge *j, const struct check_group *g)
 	f.at_least = true;
 	f.seen = g->stats->min_rate;
 	f.limit = max_t(u64, 1, limit * 2 / (j->run->overcommit + 1));
-	check_judge(j, &f, f.seen >= f.limit, j->starved, "worker %u did least",
+	check_judge(j, &f, f.seen >= f.limit, NULL, "worker %u did least",
 		    g->stats->min_worker);
 }
 

@@ -162,7 +162,7 @@ const struct fixture_sched fixture_scheds[] = {
 		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_HOTPLUG,
 		.scenarios = "hotplug.offline_under_load",
-		.check = "starvation",
+		.check = "gap",
 		.text = "serves a queue no more after one of its CPUs went offline",
 	},
 	{
@@ -211,7 +211,7 @@ const struct fixture_sched fixture_scheds[] = {
 		.name = "leak",
 		.policy = FIXTURE_FIFO,
 		.fault = KTSTR_FAULT_LEAK,
-		.param = 100,
+		.param = 30,
 		.param_is = "tasks that it has room for beside those at its start",
 		.scenarios = "stress.forks",
 		.check = "alive",

@@ -9,7 +9,7 @@ static const struct scenario scenarios[] = {
 		.min_llcs = 2,
 		.quick = true,
 		.workers = { { "pipes", .count = 2, DOES(PIPE) } },
-		.limits = { .llc_migrations = 100 },
+		.limits = { .llc_migrations = 30 },
 	},
 	{
 		.suite = "interaction",
@@ -34,7 +34,7 @@ static const struct scenario scenarios[] = {
 		.bug = "The kernel's own workers starve, and with them who waits for them.",
 		.quick = true,
 		.workers = { { "waits", .count = 1, DOES(CUSTOM, .arg = "kworkers") } },
-		.limits = { .rounds = 5 },
+		.limits = { .rounds = 5, .gap_ms = UNLIMITED },
 	},
 	{
 		.suite = "interaction",

@@ -17,7 +17,7 @@ static const struct scenario scenarios[] = {
 		.min_nodes = 2,
 		.quick = true,
 		.workers = { { "timer", .count = 1, DOES(TIMER) } },
-		.limits = { .node_migrations = 50 },
+		.limits = { .node_migrations = 20 },
 	},
 	{
 		.suite = "numa",

@@ -15,7 +15,7 @@ static const struct scenario scenarios[] = {
 		.name = "forks",
 		.bug = "What was kept of tasks stays when they exit, until there is no more room.",
 		.quick = true,
-		.workers = { { "forks", .percent_of_cpus = 50, DOES(FORK) } },
+		.workers = { { "forks", .percent_of_cpus = 100, DOES(FORK) } },
 	},
 	{
 		.suite = "stress",
