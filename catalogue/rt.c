@@ -12,14 +12,14 @@ static const struct scenario scenarios[] = {
 			{
 				"hog", .count = 1, .affinity = AFFINITY_ONE, .background = true,
 				.policy = POLICY_FIFO, .priority = 1,
-				DOES(RT_HOG, .run_ns = 500 * NSEC_PER_MSEC,
-				     .sleep_ns = 250 * NSEC_PER_MSEC),
+				DOES(RT_HOG, .run_ns = 250 * NSEC_PER_MSEC,
+				     .sleep_ns = 150 * NSEC_PER_MSEC),
 			},
 			/* The kernel tells of a CPU that is taken from somebody only. */
 			{ "bait", .count = 1, .affinity = AFFINITY_ONE, .background = true },
 			{ "timer", .count = 2, DOES(TIMER, .sleep_ns = 5 * NSEC_PER_MSEC) },
 		},
-		.limits = { .gap_ms = 80 },
+		.limits = { .gap_ms = 40 },
 	},
 	{
 		.suite = "rt",
