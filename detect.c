@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <linux/kernel.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "detect.h"
+#include "session.h"
+
+#define DEFAULT_ROUNDS	5
+#define MAX_ROUNDS	1000
+#define MAX_SHARDS	1000
+
+#define RESULT_MARK	"cell"
+#define MAX_PLAY_MS	(24U * 60 * 60 * 1000)
+
+/*
+ * What a play takes with 4 CPUs until it is known: the workers' time, and, on the
+ * emulated host, a third of a guest's boot, as some schedulers leave none that
+ * could be used again.
+ */
+#define PLAY_MS			4500
+#define EMULATED_PLAY_MS	9000
+
+/* The part of a play's time that does not depend on how many CPUs there are, in CPUs */
+#define COST_FIXED		4
+
+/* -- what is asked for --------------------------------------------------------- */
+
+/* A variable; NULL if it is empty, as if it were not set */
+static const char *env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+/* Digits, and nothing else. Returns the number, or 0 if that is not within 1 to @most. */
+static unsigned int number(const char *text, size_t len, unsigned int most)
+{
+	unsigned int value = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || value > most)
+			return 0;
+		value = value * 10 + text[i] - '0';
+	}
+	return value <= most ? value : 0;
+}
+
+static bool read_shard(struct detect_config *cfg, const char *text)
+{
+	const char *slash = strchr(text, '/');
+
+	if (!slash)
+		return false;
+	cfg->shard = number(text, slash - text, MAX_SHARDS);
+	cfg->nr_shards = number(slash + 1, strlen(slash + 1), MAX_SHARDS);
+	return cfg->shard && cfg->shard <= cfg->nr_shards;
+}
+
+int detect_config(struct detect_config *cfg, struct errmsg *err)
+{
+	const char *full = env("KTSTR_FULL"), *rounds = env("KTSTR_ROUNDS");
+	const char *shard = env("KTSTR_SHARD"), *expect = env("KTSTR_EXPECT");
+
+	*cfg = (struct detect_config){
+		.rounds = DEFAULT_ROUNDS,
+		.shard = 1,
+		.nr_shards = 1,
+		.scheduler = env(ENV_SCHEDULER),
+		.kernel = env(ENV_KERNEL),
+		.cmdline = env(ENV_CMDLINE),
+	};
+	if (full && strcmp(full, "0") && strcmp(full, "1"))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "KTSTR_FULL=%s: must be 0 or 1", full);
+	cfg->full = full && !strcmp(full, "1");
+	if (rounds)
+		cfg->rounds = number(rounds, strlen(rounds), MAX_ROUNDS);
+	if (!cfg->rounds)
+		return errmsg_set(err, ERRMSG_INPUT, 0, "KTSTR_ROUNDS=%s: must be 1 to %d", rounds,
+				  MAX_ROUNDS);
+	if (shard && !read_shard(cfg, shard))
+		return errmsg_set(err, ERRMSG_INPUT, 0,
+				  "KTSTR_SHARD=%s: must be as 2/3, for the second of three (at most %d)",
+				  shard, MAX_SHARDS);
+	if (expect && strcmp(expect, "pass") && strcmp(expect, "fail"))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "KTSTR_EXPECT=%s: must be pass or fail",
+				  expect);
+	if (expect && !cfg->scheduler && !cfg->kernel && !cfg->cmdline)
+		return errmsg_set(err, ERRMSG_INPUT, 0,
+				  "KTSTR_EXPECT=%s: of what? Set %s, %s or %s, too", expect,
+				  ENV_SCHEDULER, ENV_KERNEL, ENV_CMDLINE);
+	cfg->expect_fail = expect && !strcmp(expect, "fail");
+	return 0;
+}
+
+/* -- rows and columns ---------------------------------------------------------- */
+
+static struct detect_row *add_row(struct detect_plan *plan, const char *name)
+{
+	struct detect_row *row = &plan->rows[plan->nr_rows++];
+
+	snprintf(row->name, sizeof(row->name), "%s", name);
+	return row;
+}
+
+static void add_own_row(struct detect_plan *plan, const struct fixture_sched *sched)
+{
+	bool faulty = sched->fault != KTSTR_FAULT_NONE;
+	struct detect_row *row = add_row(plan, sched->name);
+
+	snprintf(row->own_command, sizeof(row->own_command), "scx_ktstr --%s %s",
+		 faulty ? "fault" : "policy", sched->name);
+	row->command = row->own_command;
+	row->faulty = faulty;
+	row->check = sched->check;
+	row->scenarios = sched->scenarios;
+	row->min_llcs = sched->min_llcs;
+	row->min_nodes = sched->min_nodes;
+}
+
+static int make_rows(struct detect_plan *plan, const struct detect_config *cfg,
+		     const struct detect_tables *tables, struct errmsg *err)
+{
+	const struct scheduler *tree;
+	struct detect_row *row;
+	size_t i, nr = 2;
+
+	for (tree = tables->tree; tree->name; tree++)
+		nr++;
+	plan->rows = calloc(tables->nr_scheds + nr, sizeof(*plan->rows));
+	if (!plan->rows)
+		return errmsg_set(err, ERRMSG_FAILED, ENOMEM, "schedulers");
+
+	for (i = 0; i < tables->nr_scheds; i++)
+		if (tables->scheds[i].fault != KTSTR_FAULT_NONE)
+			add_own_row(plan, &tables->scheds[i]);
+	for (i = 0; i < tables->nr_scheds; i++)
+		if (tables->scheds[i].fault == KTSTR_FAULT_NONE)
+			add_own_row(plan, &tables->scheds[i]);
+	for (tree = tables->tree; tree->name; tree++)
+		if (cfg->full || !tree->command)
+			add_row(plan, tree->name)->command = tree->command;
+	if (cfg->scheduler) {
+		row = add_row(plan, "outside");
+		row->command = cfg->scheduler;
+		row->faulty = cfg->expect_fail;
+	}
+	if (cfg->kernel || cfg->cmdline) {
+		row = add_row(plan, "outside_kernel");
+		row->faulty = cfg->expect_fail;
+		row->other_kernel = true;
+	}
+	return 0;
+}
+
+/* Is this one of the words in a list that is separated by @sep? */
+static bool has_word(const char *list, const char *word, char sep)
+{
+	const char seps[] = { sep, '\0' };
+	size_t len, want = strlen(word);
+
+	for (; *list; list += len + !!list[len]) {
+		len = strcspn(list, seps);
+		if (len == want && !strncmp(list, word, len))
+			return true;
+	}
+	return false;
+}
+
+/* Is this scenario in a list of "suite.name suite.name"? */
+static bool is_listed(const char *list, const struct scenario *sc)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s.%s", sc->suite, sc->name);
+	return has_word(list, name, ' ');
+}
+
+static bool is_of_class(const struct detect_row *row, const struct scenario *sc)
+{
+	return row->faulty && (!row->scenarios || is_listed(row->scenarios, sc));
+}
+
+static bool is_of_any_class(const struct detect_plan *plan, const struct scenario *sc)
+{
+	size_t i;
+
+	for (i = 0; i < plan->nr_rows; i++)
+		if (plan->rows[i].scenarios && is_listed(plan->rows[i].scenarios, sc))
+			return true;
+	return false;
+}
+
+static int make_columns(struct detect_plan *plan, const struct detect_config *cfg,
+			const struct detect_tables *tables, struct errmsg *err)
+{
+	const struct scenario *sc;
+	size_t i, j, nr = 0;
+
+	for (i = 0; i < tables->nr_suites; i++)
+		nr += tables->suites[i]->nr;
+	plan->columns = calloc(nr + 1, sizeof(*plan->columns));
+	if (!plan->columns)
+		return errmsg_set(err, ERRMSG_FAILED, ENOMEM, "scenarios");
+
+	for (i = 0; i < tables->nr_suites; i++) {
+		for (j = 0; j < tables->suites[i]->nr; j++) {
+			sc = &tables->suites[i]->scenarios[j];
+			if (!cfg->full && !is_of_any_class(plan, sc))
+				continue;
+			plan->columns[plan->nr_columns++] = (struct detect_column){
+				.suite = tables->suites[i],
+				.sc = sc,
+			};
+		}
+	}
+	return 0;
+}
+
+/* That the catalogue has all of the scenarios that a scheduler names */
+static int check_class(const struct detect_plan *plan, const struct detect_row *row,
+		       struct errmsg *err)
+{
+	const char *list = row->scenarios;
+	size_t i, len, listed = 0, found = 0;
+
+	if (!list)
+		return 0;
+	for (; *list; list += len + !!list[len]) {
+		len = strcspn(list, " ");
+		listed += !!len;
+	}
+	for (i = 0; i < plan->nr_columns; i++)
+		found += is_listed(row->scenarios, plan->columns[i].sc);
+	if (listed && listed == found)
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, ENOENT,
+			  "scheduler %s is to be found by \"%s\", of which there are %zu scenarios",
+			  row->name, row->scenarios, found);
+}
+
+/* -- plays --------------------------------------------------------------------- */
+
+static int choose_topology(const struct detect_row *row, const struct scenario *sc,
+			   const char **topology, struct errmsg *err)
+{
+	struct topology topo;
+	int ret;
+
+	*topology = catalogue_topology(sc, row->min_llcs, row->min_nodes);
+	ret = topology_parse(*topology, &topo, err) ?: scenario_check(sc, &topo, err);
+	if (ret) {
+		errmsg_prefix(err, "scheduler %s in %s.%s", row->name, sc->suite, sc->name);
+		return ret;
+	}
+	if (topo.llcs >= row->min_llcs && topo.nodes >= row->min_nodes)
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, ERANGE,
+			  "%s.%s: scheduler %s needs %u LLCs in %u nodes, and has %s", sc->suite,
+			  sc->name, row->name, row->min_llcs, row->min_nodes, *topology);
+}
+
+static int add_plays(struct detect_plan *plan, u16 row, u16 column, struct errmsg *err)
+{
+	struct detect_play play = { .row = row, .column = column };
+	int ret;
+
+	ret = choose_topology(&plan->rows[row], plan->columns[column].sc, &play.topology, err);
+	if (ret)
+		return ret;
+	for (play.round = 1; play.round <= plan->rounds; play.round++)
+		plan->plays[plan->nr_plays++] = play;
+	return 0;
+}
+
+static int make_plays(struct detect_plan *plan, const struct detect_config *cfg,
+		      struct errmsg *err)
+{
+	const struct detect_row *row;
+	u16 i, j;
+	int ret = 0;
+
+	plan->rounds = cfg->rounds;
+	plan->plays = calloc(plan->nr_rows * plan->nr_columns * plan->rounds + 1,
+			     sizeof(*plan->plays));
+	if (!plan->plays)
+		return errmsg_set(err, ERRMSG_FAILED, ENOMEM, "plays");
+	for (i = 0; i < plan->nr_rows && !ret; i++) {
+		row = &plan->rows[i];
+		for (j = 0; j < plan->nr_columns && !ret; j++)
+			if (cfg->full || !row->faulty || is_of_class(row, plan->columns[j].sc))
+				ret = add_plays(plan, i, j, err);
+	}
+	return ret;
+}
+
+/* By what costs time to change: kernel and topology, then programs to take along */
+static int compare_plays(const void *a, const void *b, void *ctx)
+{
+	const struct detect_play *pa = a, *pb = b;
+	const struct detect_plan *plan = ctx;
+	const struct detect_row *ra = &plan->rows[pa->row], *rb = &plan->rows[pb->row];
+	const char *ca = ra->command ?: "", *cb = rb->command ?: "";
+	size_t la = strcspn(ca, " "), lb = strcspn(cb, " ");
+
+	return ra->other_kernel - rb->other_kernel ?:
+	       strcmp(pa->topology, pb->topology) ?:
+	       strncmp(ca, cb, min(la, lb)) ?: (int)la - (int)lb ?:
+	       pa->round - pb->round ?:
+	       pa->column - pb->column ?:
+	       pa->row - pb->row;
+}
+
+static unsigned int cost(const struct detect_play *play)
+{
+	struct topology topo = {};
+	struct errmsg err;
+
+	topology_parse(play->topology, &topo, &err);
+	return COST_FIXED + topology_cpus(&topo);
+}
+
+/*
+ * What has to be in one shard: a scheduler's plays in one scenario, and in all
+ * that decide whether it is caught. A number below nr_rows * (nr_columns + 1).
+ */
+static size_t unit_of(const struct detect_plan *plan, const struct detect_play *play)
+{
+	size_t column = detect_counts(plan, play) ? plan->nr_columns : play->column;
+
+	return play->row * (plan->nr_columns + 1) + column;
+}
+
+static unsigned int least_loaded(const unsigned int *loads, unsigned int nr)
+{
+	unsigned int i, least = 0;
+
+	for (i = 1; i < nr; i++)
+		if (loads[i] < loads[least])
+			least = i;
+	return least;
+}
+
+/* Deal the units in their order, each to the shard that has least so far. */
+static int keep_shard(struct detect_plan *plan, unsigned int shard, unsigned int nr_shards,
+		      struct errmsg *err)
+{
+	size_t nr_units = plan->nr_rows * (plan->nr_columns + 1), i, unit, nr = 0;
+	unsigned int *costs = calloc(nr_units, sizeof(*costs));
+	unsigned int loads[MAX_SHARDS] = {}, to;
+	bool *mine = calloc(nr_units, sizeof(*mine));
+	int ret = 0;
+
+	if (!costs || !mine) {
+		ret = errmsg_set(err, ERRMSG_FAILED, ENOMEM, "shards");
+		goto out;
+	}
+	for (i = 0; i < plan->nr_plays; i++)
+		costs[unit_of(plan, &plan->plays[i])] += cost(&plan->plays[i]);
+	for (unit = 0; unit < nr_units; unit++) {
+		if (!costs[unit])
+			continue;
+		to = least_loaded(loads, nr_shards);
+		loads[to] += costs[unit];
+		mine[unit] = to == shard - 1;
+	}
+	for (i = 0; i < plan->nr_plays; i++)
+		if (mine[unit_of(plan, &plan->plays[i])])
+			plan->plays[nr++] = plan->plays[i];
+	plan->nr_plays = nr;
+out:
+	free(costs);
+	free(mine);
+	return ret;
+}
+
+int detect_plan(struct detect_plan *plan, const struct detect_config *cfg,
+		const struct detect_tables *tables, struct errmsg *err)
+{
+	size_t i;
+	int ret;
+
+	*plan = (struct detect_plan){};
+	ret = make_rows(plan, cfg, tables, err) ?: make_columns(plan, cfg, tables, err);
+	for (i = 0; i < plan->nr_rows && !ret; i++)
+		ret = check_class(plan, &plan->rows[i], err);
+	if (!ret)
+		ret = make_plays(plan, cfg, err);
+	if (!ret)
+		ret = keep_shard(plan, cfg->shard, cfg->nr_shards, err);
+	if (ret) {
+		detect_plan_free(plan);
+		return ret;
+	}
+	qsort_r(plan->plays, plan->nr_plays, sizeof(*plan->plays), compare_plays, plan);
+	return 0;
+}
+
+/* Neighbours stay together, as they share guests. */
+void detect_plan_left(struct detect_plan *plan, unsigned int part, unsigned int nr_parts)
+{
+	u64 all = 0, before = 0;
+	size_t i, nr = 0;
+
+	for (i = 0; i < plan->nr_plays; i++) {
+		if (plan->plays[i].result.played)
+			continue;
+		all += cost(&plan->plays[i]);
+		plan->plays[nr++] = plan->plays[i];
+	}
+	plan->nr_plays = nr;
+	for (i = 0, nr = 0; i < plan->nr_plays; i++) {
+		if (before * nr_parts / all == part - 1)
+			plan->plays[nr++] = plan->plays[i];
+		before += cost(&plan->plays[i]);
+	}
+	plan->nr_plays = nr;
+}
+
+void detect_plan_free(struct detect_plan *plan)
+{
+	free(plan->rows);
+	free(plan->columns);
+	free(plan->plays);
+	*plan = (struct detect_plan){};
+}
+
+const struct detect_row *detect_row(const struct detect_plan *plan, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < plan->nr_rows; i++)
+		if (!strcmp(plan->rows[i].name, name))
+			return &plan->rows[i];
+	return NULL;
+}
+
+bool detect_counts(const struct detect_plan *plan, const struct detect_play *play)
+{
+	return is_of_class(&plan->rows[play->row], plan->columns[play->column].sc);
+}
+
+unsigned int detect_seconds(const struct detect_plan *plan, bool emulated, bool left)
+{
+	u64 costs = 0, played_ms = 0, played_costs = 0;
+	const struct detect_play *play;
+
+	for (play = plan->plays; play < plan->plays + plan->nr_plays; play++) {
+		if (play->result.played) {
+			played_ms += play->result.ms;
+			played_costs += cost(play);
+		}
+		if (!left || !play->result.played)
+			costs += cost(play);
+	}
+	if (!played_costs) {
+		played_ms = emulated ? EMULATED_PLAY_MS : PLAY_MS;
+		played_costs = COST_FIXED + 4;
+	}
+	return costs * played_ms / played_costs / 1000;
+}
+
+/* -- playing and judging ------------------------------------------------------- */
+
+/* "gap,latency": each check once; what has no room is left out */
+static void add_check(struct detect_result *result, const char *check)
+{
+	size_t len = strlen(result->checks);
+
+	if (!has_word(result->checks, check, ',') &&
+	    len + 1 + strlen(check) < sizeof(result->checks))
+		snprintf(result->checks + len, sizeof(result->checks) - len, "%s%s",
+			 len ? "," : "", check);
+}
+
+void detect_judge(const struct detect_row *row, enum verdict verdict,
+		  const struct findings *findings, struct detect_result *result)
+{
+	const struct finding *finding;
+
+	result->played = true;
+	result->verdict = verdict;
+	result->stated = false;
+	result->checks[0] = '\0';
+	if (verdict != VERDICT_FAIL && verdict != VERDICT_INCONCLUSIVE)
+		return;
+	for (finding = findings->list; finding < findings->list + findings->nr; finding++) {
+		if (finding->verdict != verdict)
+			continue;
+		add_check(result, finding->check);
+		if (verdict == VERDICT_FAIL && row->check && !strcmp(row->check, finding->check))
+			result->stated = true;
+	}
+	if (verdict == VERDICT_FAIL && row->faulty && !row->check)
+		result->stated = true;
+}
+
+int detect_play(const struct detect_plan *plan, struct detect_play *play,
+		enum verdict (*play_fn)(struct stage *stage, const struct play *what,
+					struct findings *findings),
+		struct stage *stage, const char *rerun)
+{
+	const struct detect_column *column = &plan->columns[play->column];
+	const struct detect_row *row = &plan->rows[play->row];
+	const struct play what = {
+		.suite = column->suite,
+		.sc = column->sc,
+		.topology = play->topology,
+		.scheduler = row->command,
+		.rerun = rerun,
+	};
+	struct findings *findings = calloc(1, sizeof(*findings));
+	enum verdict verdict;
+	u64 start = clock_ns();
+	unsigned int tries;
+
+	if (!findings)
+		return -ENOMEM;
+	for (tries = 0; tries < DETECT_MAX_TRIES; tries++) {
+		findings->nr = 0;
+		verdict = play_fn(stage, &what, findings);
+		detect_judge(row, verdict, findings, &play->result);
+		if (verdict != VERDICT_INCONCLUSIVE)
+			break;
+	}
+	play->result.ms = (clock_ns() - start) / NSEC_PER_MSEC;
+	free(findings);
+	return 0;
+}
+
+/* -- lines of results ---------------------------------------------------------- */
+
+void detect_write(const struct detect_plan *plan, const struct detect_play *play, FILE *f)
+{
+	const struct scenario *sc = plan->columns[play->column].sc;
+	const struct detect_result *result = &play->result;
+
+	fprintf(f, RESULT_MARK "\t%s\t%s.%s\t%u\t%s\t%s\t%u\t%s\n", plan->rows[play->row].name,
+		sc->suite, sc->name, play->round, verdict_name(result->verdict),
+		result->stated ? "stated" : "-", result->ms,
+		*result->checks ? result->checks : "-");
+}
+
+static struct detect_play *find_play(struct detect_plan *plan, const char *row,
+				     const char *scenario, unsigned int round)
+{
+	struct detect_play *play;
+
+	for (play = plan->plays; play < plan->plays + plan->nr_plays; play++) {
+		if (play->round == round && !strcmp(plan->rows[play->row].name, row) &&
+		    is_listed(scenario, plan->columns[play->column].sc))
+			return play;
+	}
+	return NULL;
+}
+
+static bool read_verdict(const char *name, enum verdict *verdict)
+{
+	for (*verdict = VERDICT_SKIP; *verdict <= VERDICT_FAIL; ++*verdict)
+		if (!strcmp(verdict_name(*verdict), name))
+			return true;
+	return false;
+}
+
+bool detect_read(struct detect_plan *plan, char *line)
+{
+	enum { MARK, ROW, SCENARIO, ROUND, VERDICT, STATED, MS, CHECKS, NR_FIELDS };
+	char *field[NR_FIELDS], *rest = line, *end;
+	struct detect_result result = { .played = true };
+	struct detect_play *play;
+	size_t i;
+
+	end = strchr(line, '\n');
+	if (!end)
+		return false;
+	*end = '\0';
+	for (i = 0; i < NR_FIELDS; i++) {
+		field[i] = strsep(&rest, "\t");
+		if (!field[i])
+			return false;
+	}
+	if (rest || strcmp(field[MARK], RESULT_MARK) ||
+	    !read_verdict(field[VERDICT], &result.verdict))
+		return false;
+	play = find_play(plan, field[ROW], field[SCENARIO],
+			 number(field[ROUND], strlen(field[ROUND]), MAX_ROUNDS));
+	if (!play)
+		return false;
+	result.stated = !strcmp(field[STATED], "stated");
+	result.ms = number(field[MS], strlen(field[MS]), MAX_PLAY_MS);
+	if (strcmp(field[CHECKS], "-"))
+		snprintf(result.checks, sizeof(result.checks), "%s", field[CHECKS]);
+	play->result = result;
+	return true;
+}
