@@ -456,6 +456,16 @@ static const char *starved(const struct check_run *run)
 
 /* -- Checks of the machine -------------------------------------------------- */
 
+/*
+ * The kernel says so (SCX_ECODE_RSN_HOTPLUG), as all that a scheduler knows of the CPUs
+ * may be wrong then; or scx_central does, which starts again, on some CPU.
+ */
+static bool ended_by_hotplug(const char *reason)
+{
+	return reason && (strstr(reason, "unregistered from the main kernel") ||
+			  strstr(reason, "init from non-central CPU"));
+}
+
 static void alive(struct judge *j)
 {
 	const struct check_sched *sched = &j->run->sched;
@@ -466,9 +476,7 @@ static void alive(struct judge *j)
 	/* One that left while the workers were made was not there at the start. */
 	if (!sched->ops && !(left && left->valid))
 		return;
-	/* All that it knows of the CPUs may be wrong: SCX_ECODE_RSN_HOTPLUG */
-	if (left && left->valid && j->run->hotplug && left->reason &&
-	    strstr(left->reason, "unregistered from the main kernel") &&
+	if (left && left->valid && j->run->hotplug && ended_by_hotplug(left->reason) &&
 	    check_lacks(j, "alive", NULL, "hotplug"))
 		return;
 	if (left && left->valid) {
@@ -565,7 +573,8 @@ void check_run(const struct check_run *run, struct findings *findings)
 	size_t i;
 
 	alive(&j);
-	j.unshared = has_rt(run) && check_lacks(&j, "gap", NULL, "rt");
+	j.unshared = (has_rt(run) && check_lacks(&j, "gap", NULL, "rt")) ||
+		     (run->overcommit > 1 && check_lacks(&j, "gap", NULL, "overcommit"));
 	for (i = 0; i < run->nr_groups; i++)
 		check_workers(&j, &run->groups[i]);
 	if (!j.unshared)

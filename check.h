@@ -155,7 +155,9 @@ struct check_program {
  *	"cpu.weight", "cpu.max", "llc" (keeping tasks in theirs), "numa"
  *	(likewise), "hotplug" (without ops.cpu_online and cpu_offline, the kernel
  *	ends it), "rt" (without ops.cpu_release, tasks wait for a CPU that a
- *	real-time task has taken); NULL for nothing
+ *	real-time task has taken), "overcommit" (keeping CPUs in work where the host
+ *	has not one for each: one CPU decides for all, and is away most of the
+ *	time); NULL for nothing
  * @lacks_reason: why that is no fault; may be NULL
  */
 struct check_sched {

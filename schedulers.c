@@ -32,9 +32,9 @@ const struct scheduler schedulers_tree[] = {
 		.command = "scx_central",
 		.name = "scx_central",
 		.cpu_option = "-c",
-		.lacks = "nice cpu.weight cpu.max llc numa hotplug rt",
+		.lacks = "nice cpu.weight cpu.max llc numa hotplug rt overcommit",
 		.lacks_reason =
-			"CPU 0 takes all decisions, from one queue for all CPUs, which a real-time task there can stop, and it has no cgroup, CPU or preemption callbacks",
+			"one CPU takes all decisions, from one queue for all CPUs, which stops when that CPU is away or has a real-time task, and it has no cgroup, CPU or preemption callbacks",
 	},
 	{
 		.command = "scx_flatcg",

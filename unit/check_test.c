@@ -1009,6 +1009,24 @@ TEST_F(check, without_preemption_callbacks)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
 }
 
+/* One CPU decides for all, and is away for most of the time. */
+TEST_F(check, without_a_cpu_for_each)
+{
+	struct stage *st = self->st;
+
+	set_idle(st, 1, 90);
+	st->stats[0].gap.sched_ns = 5 * NSEC_PER_SEC;
+	st->run.sched.lacks = "nice overcommit";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "gap", "a"));
+	st->run.overcommit = 2;
+	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
+	EXPECT_EQ(VERDICT_SKIP, judge(st, "gap", NULL));
+	EXPECT_EQ(VERDICT_PASS, judge(st, "workers", "a"));
+	st->run.sched.lacks = "nice";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+}
+
 TEST_F(check, throughput_in_rounds)
 {
 	struct stage *st = self->st;
