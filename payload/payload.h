@@ -226,7 +226,10 @@ const struct acpi_rsdp *acpi_rsdp(void);
 /* The table that the XSDT has at @i, or NULL */
 const struct acpi_table *acpi_table(unsigned int i);
 
-/* The table with the signature; fails without it */
+/* The table with the signature, or NULL */
+const struct acpi_table *acpi_look(const char *signature);
+
+/* The same; fails without it */
 const struct acpi_table *acpi_find(const char *signature);
 
 /* Sum of bytes, modulo 256 */
@@ -242,6 +245,9 @@ const u8 *acpi_entry(const struct acpi_table *table, u32 *at);
 /* A field of any size and alignment */
 u64 acpi_field(const void *table, size_t offset, size_t size);
 
+/* The same of an HMAT, whose entries have wider types and lengths */
+const u8 *acpi_hmat_entry(const struct acpi_table *table, u32 *at);
+
 #define MADT_ENTRIES	44
 #define MADT_LAPIC	0
 #define MADT_IOAPIC	1
@@ -251,6 +257,10 @@ u64 acpi_field(const void *table, size_t offset, size_t size);
 #define SRAT_LAPIC	0
 #define SRAT_MEMORY	1
 #define SRAT_X2APIC	2
+#define HMAT_ENTRIES	40
+#define HMAT_MEMORY	0
+#define HMAT_LOCALITY	1
+#define HMAT_CACHE	2
 
 /* -- virtio.c: a console ---------------------------------------------------------- */
 

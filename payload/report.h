@@ -21,6 +21,9 @@ enum report_kind {
 	REPORT_SRAT_CPUS,	/* struct srat_cpu_report, in the SRAT's order */
 	REPORT_SRAT_MEMORY,	/* struct srat_memory_report, the same */
 	REPORT_SLIT,		/* bytes, localities squared */
+	REPORT_HMAT_MEMORY,	/* struct hmat_memory_report, in the HMAT's order */
+	REPORT_HMAT_VALUES,	/* struct hmat_value_report, the same */
+	REPORT_HMAT_CACHES,	/* struct hmat_cache_report, the same */
 	REPORT_APICS,		/* struct apic_report, in the order of their start */
 	REPORT_IRQ,		/* struct irq_reply, one */
 	REPORT_COUNTS,		/* u32, interrupts by CPU, as in REPORT_APICS */
@@ -108,6 +111,7 @@ struct table_report {
  * @overrides: interrupt source overrides in the MADT
  * @madt_unknown: entries in the MADT of any other type but CPUs
  * @srat_unknown: entries in the SRAT that are neither CPUs nor memory
+ * @hmat_unknown: entries in the HMAT of any other type but those reported
  * @localities: of the SLIT
  * @fadt_flags: Flags
  * @fadt_boot_arch: IAPC_BOOT_ARCH
@@ -126,7 +130,7 @@ struct machine_report {
 	u32 srat_unknown;
 	u32 fadt_flags;
 	u32 fadt_boot_arch;
-	u32 reserved;
+	u32 hmat_unknown;
 };
 
 /* @x2apic: by an entry of that kind */
@@ -149,6 +153,36 @@ struct srat_memory_report {
 	u64 size;
 	u32 node;
 	u32 flags;
+};
+
+/* A node's memory; @initiator is the node of its CPUs if @flags say so */
+struct hmat_memory_report {
+	u32 flags;
+	u32 initiator;
+	u32 node;
+};
+
+/**
+ * struct hmat_value_report - what is said between the CPUs of a node and a memory
+ * @value: latency in ps, or bandwidth in MB/s
+ * @flags: memory, or a cache of it
+ * @type: 0 latency, 3 bandwidth, of reads and writes alike
+ * @from: node of the CPUs
+ * @to: node of the memory
+ */
+struct hmat_value_report {
+	u64 value;
+	u32 flags;
+	u32 type;
+	u32 from;
+	u32 to;
+};
+
+/* A cache of a node's memory */
+struct hmat_cache_report {
+	u64 size;
+	u32 node;
+	u32 attributes;
 };
 
 /* -- irqs ---------------------------------------------------------------------- */

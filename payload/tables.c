@@ -8,6 +8,7 @@
 #define SLIT_LOCALITIES	36
 #define SLIT_MATRIX	44
 #define MADT_ADDRESS	36
+#define MAX_HMAT	1024
 #define FADT_X_DSDT	140
 #define FADT_BOOT_ARCH	109
 #define FADT_FLAGS	112
@@ -17,7 +18,11 @@ static struct table_report tables[MAX_TABLES];
 static struct madt_report madt_cpus[MAX_CPUS];
 static struct srat_cpu_report srat_cpus[MAX_CPUS];
 static struct srat_memory_report srat_memory[MAX_MEMORY];
+static struct hmat_memory_report hmat_memory[MAX_MEMORY];
+static struct hmat_value_report hmat_values[MAX_HMAT];
+static struct hmat_cache_report hmat_caches[MAX_MEMORY];
 static u32 nr_tables, nr_madt_cpus, nr_srat_cpus, nr_srat_memory;
+static u32 nr_hmat_memory, nr_hmat_values, nr_hmat_caches;
 
 void payload_cpu(unsigned int cpu)
 {
@@ -156,6 +161,80 @@ static void read_srat(void)
 	}
 }
 
+/* ACPI 6.5, 5.2.28.3 */
+static void read_hmat_memory(const u8 *entry)
+{
+	struct hmat_memory_report *memory = &hmat_memory[nr_hmat_memory];
+
+	if (nr_hmat_memory++ == MAX_MEMORY)
+		fail("too much memory in the HMAT", nr_hmat_memory);
+	memory->flags = acpi_field(entry, 8, 2);
+	memory->initiator = acpi_field(entry, 12, 4);
+	memory->node = acpi_field(entry, 16, 4);
+}
+
+static void add_hmat_value(const struct hmat_value_report *value)
+{
+	if (nr_hmat_values == MAX_HMAT)
+		fail("too many values in the HMAT", nr_hmat_values);
+	hmat_values[nr_hmat_values++] = *value;
+}
+
+/* ACPI 6.5, 5.2.28.4: two lists of nodes, and what is between them in units of @unit */
+static void read_hmat_locality(const u8 *entry)
+{
+	const u64 from = acpi_field(entry, 12, 4), to = acpi_field(entry, 16, 4);
+	const u64 unit = acpi_field(entry, 24, 8), length = acpi_field(entry, 4, 4);
+	const u64 to_list = 32 + from * 4, values = to_list + to * 4;
+	struct hmat_value_report value = { .flags = entry[8], .type = entry[9] };
+	u64 i;
+
+	if (from > MAX_MEMORY || to > MAX_MEMORY || values + from * to * 2 != length)
+		fail("a matrix of another length than its nodes need", length);
+	for (i = 0; i < from * to; i++) {
+		value.from = acpi_field(entry, 32 + i / to * 4, 4);
+		value.to = acpi_field(entry, to_list + i % to * 4, 4);
+		value.value = acpi_field(entry, values + i * 2, 2) * unit;
+		add_hmat_value(&value);
+	}
+}
+
+/* ACPI 6.5, 5.2.28.5 */
+static void read_hmat_cache(const u8 *entry)
+{
+	struct hmat_cache_report *cache = &hmat_caches[nr_hmat_caches];
+
+	if (nr_hmat_caches++ == MAX_MEMORY)
+		fail("too many caches in the HMAT", nr_hmat_caches);
+	cache->node = acpi_field(entry, 8, 4);
+	cache->size = acpi_field(entry, 16, 8);
+	cache->attributes = acpi_field(entry, 24, 4);
+}
+
+/* There is one if there is something to say that other tables cannot. */
+static void read_hmat(void)
+{
+	const struct acpi_table *hmat = acpi_look("HMAT");
+	u32 at = HMAT_ENTRIES;
+	const u8 *entry;
+
+	while (hmat && (entry = acpi_hmat_entry(hmat, &at))) {
+		switch (acpi_field(entry, 0, 2)) {
+		case HMAT_MEMORY:
+			read_hmat_memory(entry);
+			break;
+		case HMAT_LOCALITY:
+			read_hmat_locality(entry);
+			break;
+		case HMAT_CACHE:
+			read_hmat_cache(entry);
+			break;
+		default:
+			machine.hmat_unknown++;
+		}
+	}
+}
+
 static void report_slit(void)
 {
 	const struct acpi_table *slit = acpi_find("SLIT");
@@ -174,10 +253,14 @@ void payload_main(void)
 	read_fadt();
 	read_madt();
 	read_srat();
+	read_hmat();
 	report_slit();
 	report(REPORT_MACHINE, &machine, 1, sizeof(machine));
 	report(REPORT_TABLES, tables, nr_tables, sizeof(tables[0]));
 	report(REPORT_MADT, madt_cpus, nr_madt_cpus, sizeof(madt_cpus[0]));
 	report(REPORT_SRAT_CPUS, srat_cpus, nr_srat_cpus, sizeof(srat_cpus[0]));
 	report(REPORT_SRAT_MEMORY, srat_memory, nr_srat_memory, sizeof(srat_memory[0]));
+	report(REPORT_HMAT_MEMORY, hmat_memory, nr_hmat_memory, sizeof(hmat_memory[0]));
+	report(REPORT_HMAT_VALUES, hmat_values, nr_hmat_values, sizeof(hmat_values[0]));
+	report(REPORT_HMAT_CACHES, hmat_caches, nr_hmat_caches, sizeof(hmat_caches[0]));
 }

@@ -190,6 +190,31 @@ FIXTURE_VARIANT_ADD(guest, _32n32l32c1t) {
 	.spec = "32n32l32c1t", .memory = 1ULL * SZ_1G, .vendor = CPUID_VENDOR_INTEL
 };
 
+/* Nodes that differ: in LLCs, memory, distances, and in what an HMAT says of them */
+FIXTURE_VARIANT_ADD(guest, uneven) { .spec = "4n7l2c2t,llcs=3:1:2:1" };
+FIXTURE_VARIANT_ADD(guest, memory_only) { .spec = "3n3l2c1t,llcs=2:1:0" };
+FIXTURE_VARIANT_ADD(guest, memory_only_cxl) {
+	.spec = "4n3l3c1t,llcs=2:1:0:0,mem=64M:2G:64M:2G,dist=0-3:38,lat=1-3:412,bw=0-2:32000"
+};
+
+FIXTURE_VARIANT_ADD(guest, sizes) { .spec = "3n3l1c2t,mem=32M:3G:1200M" };
+FIXTURE_VARIANT_ADD(guest, distances) {
+	.spec = "3n3l1c1t,dist=10:12:254:13:10:31:11:40:10"
+};
+
+FIXTURE_VARIANT_ADD(guest, one_pair) { .spec = "2n2l2c1t,lat=1-0:65534" };
+FIXTURE_VARIANT_ADD(guest, all_pairs) {
+	.spec = "2n2l2c1t,lat=80:140:141:81,bw=204800:6553400:100:200000"
+};
+
+FIXTURE_VARIANT_ADD(guest, caches) {
+	.spec = "3n2l2c1t,llcs=1:1:0,mscache=0:512M:16G,mem=64M"
+};
+
+/* Ids that are sparser than their counts, up to 771 and up to 262 */
+FIXTURE_VARIANT_ADD(guest, wide_shift) { .spec = "2n4l2c2t,llcshift=8" };
+FIXTURE_VARIANT_ADD(guest, wide_uneven) { .spec = "2n3l3c2t,llcs=2:1,llcshift=7,lat=0-1:120" };
+
 FIXTURE_SETUP(guest)
 {
 	if (setup(_metadata, &self->m, variant->spec) && variant->memory)
@@ -233,6 +258,14 @@ static unsigned int bits(unsigned int count)
 	return n;
 }
 
+/* Low bits of an APIC id below the package: what the counts need, unless more was asked */
+static unsigned int package_bits(const struct machine *m)
+{
+	const struct topology *topo = &m->cfg.topo;
+
+	return topo->llc_shift ?: bits(topo->cores) + bits(topo->threads);
+}
+
 /* SDM vol. 3A, example 9-18: a thread level, a core level, and nothing above */
 static void check_levels(struct __test_metadata *_metadata, const struct machine *m,
 			 const struct cpu_report *r, u32 function, unsigned int cpu)
@@ -265,7 +298,7 @@ static void check_caches(struct __test_metadata *_metadata, const struct machine
 {
 	static const u32 level_and_type[] = { 0x21, 0x22, 0x43, 0x63 };
 	const unsigned int thread_bits = bits(m->cfg.topo.threads);
-	const unsigned int llc_bits = bits(m->cfg.topo.cores) + thread_bits;
+	const unsigned int llc_bits = package_bits(m);
 	unsigned int i, shared;
 
 	for (i = 0; i < ARRAY_SIZE(level_and_type); i++) {
@@ -286,7 +319,8 @@ static void check_intel(struct __test_metadata *_metadata, const struct machine 
 	check_levels(_metadata, m, r, 0x1f, cpu);
 	check_caches(_metadata, m, r, 4);
 	/* Bits 31:26: ids of cores in the package, as far as they fit */
-	ASSERT_EQ(min(BIT(bits(m->cfg.topo.cores)), 64UL), (leaf(r, 4, 0)->eax >> 26) + 1);
+	ASSERT_EQ(min(BIT(package_bits(m) - bits(m->cfg.topo.threads)), 64UL),
+		  (leaf(r, 4, 0)->eax >> 26) + 1);
 	ASSERT_FALSE(leaf(r, 0x80000001, 0)->ecx & BIT(22));
 }
 
@@ -322,7 +356,7 @@ static void check_cpu(struct __test_metadata *_metadata, const struct machine *m
 {
 	const unsigned int threads = m->cfg.topo.cores * m->cfg.topo.threads;
 	const unsigned int count = m->cfg.vendor == CPUID_VENDOR_AMD ? threads :
-		BIT(bits(m->cfg.topo.cores) + bits(m->cfg.topo.threads));
+		BIT(package_bits(m));
 	const struct report_leaf *one = leaf(r, 1, 0);
 
 	/*
@@ -431,6 +465,7 @@ static void check_machine(struct __test_metadata *_metadata, struct machine *m)
 	EXPECT_EQ(0, r->overrides);
 	EXPECT_EQ(0, r->madt_unknown);
 	EXPECT_EQ(0, r->srat_unknown);
+	EXPECT_EQ(0, r->hmat_unknown);
 	EXPECT_EQ(BIT(20) | BIT(10), r->fadt_flags & (BIT(20) | BIT(10)));
 	/* no VGA, no CMOS clock; no i8042 is a bit that is not set */
 	EXPECT_EQ(BIT(2) | BIT(5), r->fadt_boot_arch);
@@ -440,7 +475,7 @@ static void check_tables(struct __test_metadata *_metadata, struct machine *m)
 {
 	const unsigned int nr = receive_report(_metadata, m, REPORT_TABLES, table_reports,
 					       sizeof(table_reports[0]), sizeof(table_reports));
-	static const char * const needed[] = { "XSDT", "FACP", "APIC", "SRAT", "SLIT" };
+	static const char * const needed[] = { "XSDT", "FACP", "APIC", "SRAT", "SLIT", "HMAT" };
 	unsigned int i, j;
 
 	for (i = 0; i < nr; i++)
@@ -452,7 +487,7 @@ static void check_tables(struct __test_metadata *_metadata, struct machine *m)
 
 		for (i = 0; i < nr; i++)
 			seen += !memcmp(table_reports[i].signature, needed[j], 4);
-		EXPECT_EQ(1, seen) {
+		EXPECT_EQ(strcmp(needed[j], "HMAT") || topology_has_hmat(&m->cfg.topo), seen) {
 			TH_LOG("%s is there %u times", needed[j], seen);
 		}
 	}
@@ -490,13 +525,22 @@ static void check_srat_cpus(struct __test_metadata *_metadata, struct machine *m
 	}
 }
 
+/* What a spec does not say is dealt evenly; the last node has what is left over. */
+static u64 node_memory(const struct machine *m, unsigned int node)
+{
+	const u64 all = m->cfg.memory & ~(SZ_2M - 1ULL), nodes = m->cfg.topo.nodes;
+	const u64 share = m->cfg.memory / nodes & ~(SZ_2M - 1ULL);
+
+	return topology_node_memory(&m->cfg.topo, node) ?:
+	       node + 1 < nodes ? share : all - (nodes - 1) * share;
+}
+
 /* Every node has its share, one after the other, and none of it in the device gap. */
 static void check_srat_memory(struct __test_metadata *_metadata, struct machine *m)
 {
 	const unsigned int nr = receive_report(_metadata, m, REPORT_SRAT_MEMORY, srat_memory,
 					       sizeof(srat_memory[0]), sizeof(srat_memory));
-	const u64 share = m->cfg.memory / m->cfg.topo.nodes & ~(SZ_2M - 1ULL);
-	u64 by_node[TOPOLOGY_MAX_NODES] = {}, sum = 0, top = 0;
+	u64 by_node[TOPOLOGY_MAX_NODES] = {}, top = 0;
 	unsigned int i, node;
 
 	for (i = 0; i < nr; i++) {
@@ -511,12 +555,11 @@ static void check_srat_memory(struct __test_metadata *_metadata, struct machine 
 		top = r->base + r->size;
 		ASSERT_TRUE(top <= MAP_GAP_START || r->base >= MAP_GAP_END);
 		by_node[r->node] += r->size;
-		sum += r->size;
 	}
-	EXPECT_EQ(m->cfg.memory & ~(SZ_2M - 1ULL), sum);
-	for (node = 0; node + 1 < m->cfg.topo.nodes; node++)
-		EXPECT_EQ(share, by_node[node]);
-	EXPECT_LE(share, by_node[node]);
+	for (node = 0; node < m->cfg.topo.nodes; node++)
+		EXPECT_EQ(node_memory(m, node), by_node[node]) {
+			TH_LOG("node %u", node);
+		}
 }
 
 static void check_slit(struct __test_metadata *_metadata, struct machine *m)
@@ -531,6 +574,88 @@ static void check_slit(struct __test_metadata *_metadata, struct machine *m)
 		ASSERT_EQ(topology_distance(&m->cfg.topo, i / nodes, i % nodes), slit[i]);
 }
 
+static struct hmat_memory_report hmat_memory[TOPOLOGY_MAX_NODES];
+static struct hmat_value_report hmat_values[2 * TOPOLOGY_MAX_NODES * TOPOLOGY_MAX_NODES];
+static struct hmat_cache_report hmat_caches[TOPOLOGY_MAX_NODES];
+
+/* ACPI 6.5, 5.2.28.3: all memory, and whose it is if it is anybody's */
+static void check_hmat_memory(struct __test_metadata *_metadata, struct machine *m)
+{
+	const struct topology *topo = &m->cfg.topo;
+	const unsigned int nr = receive_report(_metadata, m, REPORT_HMAT_MEMORY, hmat_memory,
+					       sizeof(hmat_memory[0]), sizeof(hmat_memory));
+	unsigned int node;
+
+	ASSERT_EQ(topology_has_hmat(topo) ? topo->nodes : 0, nr);
+	for (node = 0; node < nr; node++) {
+		ASSERT_EQ(node, hmat_memory[node].node);
+		ASSERT_EQ(topology_node_cpus(topo, node) > 0, hmat_memory[node].flags);
+		if (hmat_memory[node].flags)
+			ASSERT_EQ(node, hmat_memory[node].initiator);
+	}
+}
+
+/* Values of one type, from every node with CPUs to every one. Return: how many. */
+static unsigned int check_hmat_type(struct __test_metadata *_metadata,
+				    const struct topology *topo,
+				    const struct hmat_value_report *r, u32 type, u64 unit,
+				    unsigned int (*value)(const struct topology *topo,
+							  unsigned int from, unsigned int to))
+{
+	unsigned int from, to, nr = 0;
+	bool any = false;
+
+	for (from = 0; from < topo->nodes; from++)
+		for (to = 0; to < topo->nodes; to++)
+			any = any || value(topo, from, to);
+	for (from = 0; from < topo->nodes && any; from++) {
+		for (to = 0; to < topo->nodes && topology_node_cpus(topo, from); to++, nr++) {
+			ASSERT_EQ(type, r[nr].type);
+			ASSERT_EQ(0, r[nr].flags);
+			ASSERT_EQ(from, r[nr].from);
+			ASSERT_EQ(to, r[nr].to);
+			ASSERT_EQ(value(topo, from, to) * unit, r[nr].value);
+		}
+	}
+	return nr;
+}
+
+/* 5.2.28.4: type 0 is the latency in ps, type 3 the bandwidth in MB/s. */
+static void check_hmat_values(struct __test_metadata *_metadata, struct machine *m)
+{
+	const struct topology *topo = &m->cfg.topo;
+	const unsigned int nr = receive_report(_metadata, m, REPORT_HMAT_VALUES, hmat_values,
+					       sizeof(hmat_values[0]), sizeof(hmat_values));
+	unsigned int checked;
+
+	/* What is missing is no value of any type. */
+	memset(hmat_values + nr, 0xff, sizeof(hmat_values) - nr * sizeof(hmat_values[0]));
+	checked = check_hmat_type(_metadata, topo, hmat_values, 0, 1000, topology_latency);
+	checked += check_hmat_type(_metadata, topo, hmat_values + checked, 3, 1,
+				   topology_bandwidth);
+	EXPECT_EQ(checked, nr);
+}
+
+/* 5.2.28.5: one level of one, direct mapped, write back, lines of 64 bytes */
+static void check_hmat_caches(struct __test_metadata *_metadata, struct machine *m)
+{
+	const struct topology *topo = &m->cfg.topo;
+	const unsigned int nr = receive_report(_metadata, m, REPORT_HMAT_CACHES, hmat_caches,
+					       sizeof(hmat_caches[0]), sizeof(hmat_caches));
+	unsigned int node, i = 0;
+
+	for (node = 0; node < topo->nodes; node++) {
+		if (!topology_node_cache(topo, node))
+			continue;
+		ASSERT_GT(nr, i);
+		ASSERT_EQ(node, hmat_caches[i].node);
+		ASSERT_EQ(topology_node_cache(topo, node), hmat_caches[i].size);
+		ASSERT_EQ(64 << 16 | 0x1111, hmat_caches[i].attributes);
+		i++;
+	}
+	EXPECT_EQ(i, nr);
+}
+
 TEST_F_TIMEOUT(guest, tables, TEST_TIMEOUT)
 {
 	struct machine *m = &self->m;
@@ -543,6 +668,9 @@ TEST_F_TIMEOUT(guest, tables, TEST_TIMEOUT)
 	check_madt(_metadata, m);
 	check_srat_cpus(_metadata, m);
 	check_srat_memory(_metadata, m);
+	check_hmat_memory(_metadata, m);
+	check_hmat_values(_metadata, m);
+	check_hmat_caches(_metadata, m);
 	wait_for(_metadata, m, KTSTR_VM_POWEROFF);
 }
 

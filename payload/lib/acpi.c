@@ -37,7 +37,7 @@ const struct acpi_table *acpi_table(unsigned int i)
 	return (const struct acpi_table *)acpi_field(xsdt, offset, sizeof(u64));
 }
 
-const struct acpi_table *acpi_find(const char *signature)
+const struct acpi_table *acpi_look(const char *signature)
 {
 	const struct acpi_table *table;
 	unsigned int i;
@@ -45,7 +45,16 @@ const struct acpi_table *acpi_find(const char *signature)
 	for (i = 0; (table = acpi_table(i)); i++)
 		if (!memcmp(table->signature, signature, 4))
 			return table;
-	fail("an ACPI table is missing", acpi_field(signature, 0, 4));
+	return NULL;
+}
+
+const struct acpi_table *acpi_find(const char *signature)
+{
+	const struct acpi_table *table = acpi_look(signature);
+
+	if (!table)
+		fail("an ACPI table is missing", acpi_field(signature, 0, 4));
+	return table;
 }
 
 const u8 *acpi_entry(const struct acpi_table *table, u32 *at)
@@ -57,5 +66,19 @@ const u8 *acpi_entry(const struct acpi_table *table, u32 *at)
 	if (entry[1] < 2 || *at + entry[1] > table->length)
 		fail("an entry of an ACPI table is longer than the table", *at);
 	*at += entry[1];
+	return entry;
+}
+
+const u8 *acpi_hmat_entry(const struct acpi_table *table, u32 *at)
+{
+	const u8 *entry = (const u8 *)table + *at;
+	u64 length;
+
+	if (*at + 8 > table->length)
+		return NULL;
+	length = acpi_field(entry, 4, 4);
+	if (length < 8 || *at + length > table->length)
+		fail("an entry of the HMAT is longer than the table", *at);
+	*at += length;
 	return entry;
 }
