@@ -487,7 +487,7 @@ static int map_memory(struct ktstr_vm *vm, struct errmsg *err)
 
 	if (is_performance(vm))
 		prefer_fast_memory(vm, &backing);
-	return numa_mem_map(&vm->mem, &backing, err);
+	return numa_mem_map(&vm->mem, &backing, &vm->warnings, err);
 }
 
 int ktstr_vm_allocate(struct ktstr_vm *vm, u64 memory, struct errmsg *err)
@@ -547,7 +547,6 @@ int ktstr_vm_create(struct ktstr_vm **vmp, const struct ktstr_vm_config *cfg,
 	vm->result.warnings = vm->warnings.text;
 	vm->kvm_fd = -1;
 	vm->vm_fd = -1;
-	vm->result.memory_warning = vm->mem.warning;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -115,8 +115,6 @@ enum ktstr_vm_state {
  * @console: what the guest wrote to its console, NUL-terminated; the oldest
  *	part is dropped when there is too much
  * @console_len: bytes in @console
- * @memory_warning: what @backing asked for and the host does not have, and what
- *	that means, a line for each; or empty
  * @irq_failures: how often KVM refused the guest's interrupt routes; if at all,
  *	devices may have waited for interrupts in vain
  * @broken: a virtio device that has stopped, and what its driver did; or empty
@@ -140,7 +138,6 @@ struct ktstr_vm_result {
 	struct vcpu_state *vcpus;
 	const char *console;
 	size_t console_len;
-	const char *memory_warning;
 	u64 irq_failures;
 	char broken[128];
 	u64 freezes;

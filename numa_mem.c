@@ -5,7 +5,6 @@
 #include <linux/mman.h>
 #include <numa.h>
 #include <numaif.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -109,26 +108,13 @@ u64 numa_mem_free_huge_pages(void)
 	return free > reserved ? free - reserved : 0;
 }
 
-static __printf(2, 3) void warn(struct numa_mem *mem, const char *fmt, ...)
-{
-	size_t len = strlen(mem->warning);
-	va_list ap;
-
-	if (len && len < sizeof(mem->warning) - 1)
-		mem->warning[len++] = '\n';
-	va_start(ap, fmt);
-	vsnprintf(mem->warning + len, sizeof(mem->warning) - len, fmt, ap);
-	va_end(ap);
-}
-
 /* What a host with a single node would be asked is what it does anyway. */
 static bool has_nodes(void)
 {
 	return numa_available() >= 0 && numa_max_node() > 0;
 }
 
-static void bind_region(struct numa_mem *mem, const struct mem_region *region,
-			int host_node)
+static void bind_region(const struct mem_region *region, int host_node, struct warnings *w)
 {
 	struct bitmask *nodes;
 	int errnum = EINVAL;
@@ -143,9 +129,9 @@ static void bind_region(struct numa_mem *mem, const struct mem_region *region,
 		numa_bitmask_free(nodes);
 	}
 	if (errnum)
-		warn(mem,
-		     "memory of the guest's node %u is not bound to the host's node %d (%s): it may lie on any, and be slower to reach than the guest's distances say",
-		     region->node, host_node, strerrorname_np(errnum));
+		warnings_add(w,
+			     "memory of the guest's node %u is not bound to the host's node %d (%s): it may lie on any, and be slower to reach than the guest's distances say",
+			     region->node, host_node, strerrorname_np(errnum));
 }
 
 /* Populating tells that the pool is short; a guest's touch would kill its vCPU. */
@@ -158,9 +144,8 @@ static int populate(const struct mem_region *region, struct errmsg *err)
 			  (unsigned long long)(region->size >> 20), region->node);
 }
 
-static int map_region(struct numa_mem *mem, struct mem_region *region, char *hva,
-		      const struct numa_mem_config *cfg, enum numa_mem_pages pages,
-		      struct errmsg *err)
+static int map_region(struct mem_region *region, char *hva, const struct numa_mem_config *cfg,
+		      enum numa_mem_pages pages, struct warnings *w, struct errmsg *err)
 {
 	bool pool = pages >= NUMA_MEM_HUGETLB;
 	/* The pool gives pages to those who reserve them. */
@@ -177,19 +162,19 @@ static int map_region(struct numa_mem *mem, struct mem_region *region, char *hva
 		madvise(hva, region->size,
 			pages == NUMA_MEM_SMALL ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 	if (cfg->bind && has_nodes())
-		bind_region(mem, region, cfg->host_node[region->node]);
+		bind_region(region, cfg->host_node[region->node], w);
 	return pool || cfg->populate ? populate(region, err) : 0;
 }
 
 static int map_regions(struct numa_mem *mem, const struct numa_mem_config *cfg,
-		       enum numa_mem_pages pages, struct errmsg *err)
+		       enum numa_mem_pages pages, struct warnings *w, struct errmsg *err)
 {
 	char *hva = (char *)roundup((u64)mem->reservation, NODE_ALIGN);
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; i < mem->nr_regions && !ret; i++) {
-		ret = map_region(mem, &mem->regions[i], hva, cfg, pages, err);
+		ret = map_region(&mem->regions[i], hva, cfg, pages, w, err);
 		hva += mem->regions[i].size;
 	}
 	if (ret && pages >= NUMA_MEM_HUGETLB)
@@ -201,14 +186,14 @@ static int map_regions(struct numa_mem *mem, const struct numa_mem_config *cfg,
 }
 
 int numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
-		 struct errmsg *err)
+		 struct warnings *w, struct errmsg *err)
 {
 	static const struct numa_mem_config plain;
+	const size_t before = w ? strlen(w->text) : 0;
 	int ret;
 
 	if (!cfg)
 		cfg = &plain;
-	mem->warning[0] = '\0';
 	mem->reservation = mmap(NULL, reservation_size(mem), PROT_NONE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem->reservation == MAP_FAILED) {
@@ -218,13 +203,14 @@ int numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
 				  (unsigned long long)(mem->size >> 20));
 	}
 
-	ret = map_regions(mem, cfg, cfg->pages, err);
+	ret = map_regions(mem, cfg, cfg->pages, w, err);
 	if (ret && cfg->pages == NUMA_MEM_HUGETLB) {
 		/* The new mappings take the places of those from the pool. */
-		mem->warning[0] = '\0';
-		warn(mem, "%s: it gets ordinary ones, its memory is slower and times vary more",
-		     err->text);
-		ret = map_regions(mem, cfg, NUMA_MEM_THP, err);
+		w->text[before] = '\0';
+		warnings_add(w,
+			     "%s: it gets ordinary ones, its memory is slower and times vary more",
+			     err->text);
+		ret = map_regions(mem, cfg, NUMA_MEM_THP, w, err);
 	}
 	if (ret)
 		numa_mem_unmap(mem);

@@ -12,6 +12,7 @@
 
 #include "errmsg.h"
 #include "topology.h"
+#include "warnings.h"
 
 /* Every node may be split once, around the device gap. */
 #define NUMA_MEM_MAX_REGIONS	(TOPOLOGY_MAX_NODES + 1)
@@ -36,15 +37,12 @@ struct mem_region {
  * @regions: the regions
  * @size: RAM in all
  * @reservation: the address range that holds all regions, or NULL
- * @warning: what was asked of numa_mem_map() and could not be had, and what that
- *	means for the guest, a line for each; empty if there is nothing
  */
 struct numa_mem {
 	unsigned int nr_regions;
 	struct mem_region regions[NUMA_MEM_MAX_REGIONS];
 	u64 size;
 	void *reservation;
-	char warning[512];
 };
 
 /**
@@ -103,8 +101,10 @@ u64 numa_mem_top(const struct numa_mem *mem);
 
 /**
  * numa_mem_map() - give the layout host memory
- * @mem: a layout; its regions get their hva, and @mem its warning
+ * @mem: a layout; its regions get their hva
  * @cfg: see struct numa_mem_config; NULL for one that is all zero
+ * @w: what @cfg asks for and the host does not have, and what that means, is added;
+ *	NULL if @cfg is
  * @err: what failed
  *
  * One reservation, one mapping per region in it, so that a single unmap ends
@@ -115,7 +115,7 @@ u64 numa_mem_top(const struct numa_mem *mem);
  * Return: 0 or a negative errno (ERRMSG_HOST when memory is short).
  */
 int numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
-		 struct errmsg *err);
+		 struct warnings *w, struct errmsg *err);
 
 /**
  * numa_mem_free_huge_pages() - how many 2 MiB pages the host's pool can give

@@ -359,7 +359,6 @@ static void print_share(const struct session *s)
 		ksft_print_msg("performance mode, the VMM on CPU %s\n",
 			       cpu_set_format(&s->share->placement.service, cpus, sizeof(cpus)));
 	print_lines("warning: ", s->share->warnings.text);
-	print_lines("warning: ", ktstr_vm_result(s->vm)->warnings);
 }
 
 static void print_kernel(const struct session *s, const char *path)
@@ -373,7 +372,7 @@ static void print_kernel(const struct session *s, const char *path)
 		       (unsigned long long)s->ready_ns / NSEC_PER_MSEC);
 	ksft_print_msg("%s %s, %llu KiB: %s\n", result->image, path,
 		       (unsigned long long)result->image_size >> 10, result->image_version);
-	print_lines("", result->memory_warning);
+	print_lines("warning: ", result->warnings);
 }
 
 static void print_console(const struct ktstr_vm_result *result)

@@ -112,7 +112,7 @@ static double hand_off(const struct initramfs_segment *seg, bool copy, struct er
 	u64 start, end;
 	int ret;
 
-	ret = numa_mem_layout(&mem, &topo, SZ_256M, err) ?: numa_mem_map(&mem, NULL, err);
+	ret = numa_mem_layout(&mem, &topo, SZ_256M, err) ?: numa_mem_map(&mem, NULL, NULL, err);
 	if (ret)
 		return -1;
 	start = clock_ns();

@@ -66,7 +66,7 @@ static void map_ram(struct __test_metadata *_metadata, struct numa_mem *mem,
 	struct errmsg err;
 
 	ASSERT_EQ(0, numa_mem_layout(mem, &topo, size, &err));
-	ASSERT_EQ(0, numa_mem_map(mem, NULL, &err))
+	ASSERT_EQ(0, numa_mem_map(mem, NULL, NULL, &err))
 		TH_LOG("%s", err.text);
 }
 

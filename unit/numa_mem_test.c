@@ -16,6 +16,7 @@
 #include "kselftest_harness.h"
 #include "memory_map.h"
 #include "numa_mem.h"
+#include "warnings.h"
 
 #define MIB	((u64)SZ_1M)
 #define GIB	((u64)SZ_1G)
@@ -246,7 +247,7 @@ TEST(pointers)
 	/* The second node is split by the gap. */
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 6 * GIB, &err));
 	ASSERT_EQ(4, mem.nr_regions);
-	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err))
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, NULL, &err))
 		TH_LOG("%s", err.text);
 	for (i = 0; i < mem.nr_regions; i++) {
 		const struct mem_region *r = &mem.regions[i];
@@ -296,7 +297,7 @@ TEST(unmap_leaves_nothing)
 	before = nr_mappings();
 	ASSERT_NE(0, before);
 	for (round = 0; round < 10; round++) {
-		ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err))
+		ASSERT_EQ(0, numa_mem_map(&mem, NULL, NULL, &err))
 			TH_LOG("%s", err.text);
 		*(char *)numa_mem_ptr(&mem, 0x1000, 1) = 1;
 		EXPECT_GT(nr_mappings(), before);
@@ -320,7 +321,7 @@ TEST(address_space_too_small)
 
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 1ULL << 50, &err));
 	before = nr_mappings();
-	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, NULL, &err));
+	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, NULL, NULL, &err));
 	EXPECT_EQ(ERRMSG_HOST, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "1073741824 MiB"));
 	EXPECT_EQ(NULL, mem.reservation);
@@ -358,13 +359,13 @@ TEST(pages_advised)
 	const struct numa_mem_config small = { .pages = NUMA_MEM_SMALL };
 	const struct topology topo = topology(2);
 	struct numa_mem mem;
+	struct warnings w = {};
 	struct errmsg err;
 	char line[512];
 	unsigned int i;
 
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 64 * MIB, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
-	EXPECT_STREQ("", mem.warning);
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, NULL, &err));
 	if (!smaps_line(mem.regions[0].hva, "VmFlags:", line, sizeof(line)) ||
 	    access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK)) {
 		numa_mem_unmap(&mem);
@@ -377,7 +378,7 @@ TEST(pages_advised)
 	}
 	numa_mem_unmap(&mem);
 
-	ASSERT_EQ(0, numa_mem_map(&mem, &small, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &small, &w, &err));
 	ASSERT_TRUE(smaps_line(mem.regions[1].hva, "VmFlags:", line, sizeof(line)));
 	EXPECT_NE(NULL, strstr(line, " nh")) TH_LOG("%s", line);
 	numa_mem_unmap(&mem);
@@ -388,11 +389,12 @@ TEST(populate)
 	const struct numa_mem_config cfg = { .populate = true };
 	const struct topology topo = topology(2);
 	struct numa_mem mem;
+	struct warnings w = {};
 	struct errmsg err;
 	unsigned int i;
 
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 16 * MIB, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err)) TH_LOG("%s", err.text);
 	for (i = 0; i < 2; i++) {
 		EXPECT_TRUE(is_present(mem.regions[i].hva));
 		EXPECT_TRUE(is_present(mem.regions[i].hva + mem.regions[i].size - 4096));
@@ -409,12 +411,13 @@ TEST(pool_too_small)
 	const struct topology topo = topology(2);
 	unsigned int before, i;
 	struct numa_mem mem;
+	struct warnings w = {};
 	struct errmsg err;
 	char line[512];
 
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, size, &err));
 	before = nr_mappings();
-	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, &only, &err));
+	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, &only, &w, &err));
 	EXPECT_EQ(ERRMSG_HOST, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "huge pages of 2 MiB, this host has"))
 		TH_LOG("%s", err.text);
@@ -422,9 +425,11 @@ TEST(pool_too_small)
 	EXPECT_EQ(NULL, mem.reservation);
 	EXPECT_EQ(before, nr_mappings());
 
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
-	EXPECT_NE(NULL, strstr(mem.warning, "huge pages of 2 MiB, this host has"));
-	EXPECT_NE(NULL, strstr(mem.warning, "slower")) TH_LOG("%s", mem.warning);
+	warnings_add(&w, "before");
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err)) TH_LOG("%s", err.text);
+	EXPECT_EQ(0, strncmp(w.text, "before\nguest memory takes", 25)) TH_LOG("%s", w.text);
+	EXPECT_NE(NULL, strstr(w.text, "huge pages of 2 MiB, this host has"));
+	EXPECT_NE(NULL, strstr(w.text, "slower")) TH_LOG("%s", w.text);
 	for (i = 0; i < 2; i++) {
 		EXPECT_FALSE(is_present(mem.regions[i].hva));
 		*(char *)mem.regions[i].hva = 1;
@@ -441,6 +446,7 @@ TEST(pages_from_the_pool)
 	const struct topology topo = topology(2);
 	u64 free = numa_mem_free_huge_pages();
 	struct numa_mem mem;
+	struct warnings w = {};
 	struct errmsg err;
 	char line[512];
 	unsigned int i;
@@ -449,8 +455,8 @@ TEST(pages_from_the_pool)
 		SKIP(return, "%llu free huge pages of 4: echo 4 >/proc/sys/vm/nr_hugepages",
 		     (unsigned long long)free);
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * SZ_2M, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
-	EXPECT_STREQ("", mem.warning);
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err)) TH_LOG("%s", err.text);
+	EXPECT_STREQ("", w.text);
 	EXPECT_EQ(free - 4, numa_mem_free_huge_pages());
 	for (i = 0; i < 2; i++) {
 		ASSERT_TRUE(smaps_line(mem.regions[i].hva, "KernelPageSize:", line, sizeof(line)));
@@ -511,6 +517,7 @@ TEST(bound_before_populated)
 	struct numa_mem_config cfg = { .bind = true, .populate = true };
 	const struct topology topo = topology(3);
 	struct numa_mem mem;
+	struct warnings w = {};
 	struct errmsg err;
 	unsigned int i;
 	int mode = -1;
@@ -518,7 +525,7 @@ TEST(bound_before_populated)
 	fake_max_node = 5;
 	memcpy(cfg.host_node, host_node, sizeof(host_node));
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 12 * MIB, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err)) TH_LOG("%s", err.text);
 	ASSERT_EQ(3, nr_binds);
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(mem.regions[i].hva, binds[i].addr);
@@ -528,9 +535,9 @@ TEST(bound_before_populated)
 		EXPECT_FALSE(binds[i].was_present);
 		EXPECT_TRUE(is_present(mem.regions[i].hva));
 	}
-	if (mem.warning[0]) {
+	if (w.text[0]) {
 		numa_mem_unmap(&mem);
-		SKIP(return, "this kernel cannot bind memory: %s", mem.warning);
+		SKIP(return, "this kernel cannot bind memory: %.200s", w.text);
 	}
 	/* the one that really was bound */
 	EXPECT_EQ(0, syscall(SYS_get_mempolicy, &mode, NULL, 0, mem.regions[1].hva,
@@ -545,12 +552,13 @@ TEST(bound_around_the_gap)
 	struct numa_mem_config cfg = { .bind = true, .host_node = { 2, 1 } };
 	const struct topology topo = topology(2);
 	struct numa_mem mem;
+	struct warnings w = {};
 	struct errmsg err;
 
 	fake_max_node = 2;
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * GIB, &err));
 	ASSERT_EQ(3, mem.nr_regions);
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err)) TH_LOG("%s", err.text);
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err)) TH_LOG("%s", err.text);
 	ASSERT_EQ(3, nr_binds);
 	EXPECT_EQ(4, binds[0].nodes);
 	EXPECT_EQ(2, binds[1].nodes);
@@ -563,41 +571,43 @@ TEST(not_bound)
 	struct numa_mem_config cfg = { .bind = true };
 	const struct topology topo = topology(2);
 	struct numa_mem mem;
+	struct warnings w = {};
 	struct errmsg err;
 
 	/* one node; not asked for */
 	fake_max_node = 0;
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 8 * MIB, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err));
 	numa_mem_unmap(&mem);
 	fake_max_node = 1;
-	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, NULL, &err));
 	numa_mem_unmap(&mem);
 	EXPECT_EQ(0, nr_binds);
-	EXPECT_STREQ("", mem.warning);
+	EXPECT_STREQ("", w.text);
 
 	/* anywhere */
 	cfg.host_node[0] = NUMA_MEM_ANY_NODE;
 	cfg.host_node[1] = NUMA_MEM_ANY_NODE;
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err));
 	numa_mem_unmap(&mem);
 	EXPECT_EQ(0, nr_binds);
-	EXPECT_STREQ("", mem.warning);
+	EXPECT_STREQ("", w.text);
 	cfg.host_node[0] = 0;
 
 	/* nodes that the host does not have; a call that it does not allow */
 	cfg.host_node[1] = 7;
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err));
 	numa_mem_unmap(&mem);
 	EXPECT_EQ(1, nr_binds);
-	EXPECT_NE(NULL, strstr(mem.warning, "guest's node 1 is not bound to the host's node 7"));
-	EXPECT_EQ(NULL, strstr(mem.warning, "guest's node 0"));
+	EXPECT_NE(NULL, strstr(w.text, "guest's node 1 is not bound to the host's node 7"));
+	EXPECT_EQ(NULL, strstr(w.text, "guest's node 0"));
+	memset(&w, 0, sizeof(w));
 	fake_errno = EPERM;
-	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, &cfg, &w, &err));
 	numa_mem_unmap(&mem);
-	EXPECT_NE(NULL, strstr(mem.warning, "node 0 is not bound to the host's node 0 (EPERM)"));
-	EXPECT_NE(NULL, strstr(mem.warning, "\nmemory of the guest's node 1"))
-		TH_LOG("%s", mem.warning);
+	EXPECT_NE(NULL, strstr(w.text, "node 0 is not bound to the host's node 0 (EPERM)"));
+	EXPECT_NE(NULL, strstr(w.text, "\nmemory of the guest's node 1"))
+		TH_LOG("%s", w.text);
 }
 
 TEST(register_without_a_vm)
@@ -607,7 +617,7 @@ TEST(register_without_a_vm)
 	struct errmsg err;
 
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * MIB, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, NULL, &err));
 	EXPECT_EQ(-EBADF, numa_mem_register(&mem, -1, &err));
 	EXPECT_EQ(ERRMSG_FAILED, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "KVM_SET_USER_MEMORY_REGION for node 0 at 0"));
@@ -629,7 +639,7 @@ TEST(file_as_ram)
 	ASSERT_EQ(0, ftruncate(fd, 2 * 4096));
 	ASSERT_EQ(1, pwrite(fd, "f", 1, 4096));
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, 4 * MIB, &err));
-	ASSERT_EQ(0, numa_mem_map(&mem, NULL, &err));
+	ASSERT_EQ(0, numa_mem_map(&mem, NULL, NULL, &err));
 	ram = numa_mem_ptr(&mem, 0, 4 * MIB);
 	memset(ram + MIB - 4096, 'r', 4 * 4096);
 

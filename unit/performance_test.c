@@ -131,10 +131,10 @@ u64 __wrap_numa_mem_free_huge_pages(void)
 }
 
 int __wrap_numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
-			struct errmsg *err)
+			struct warnings *w, struct errmsg *err)
 {
 	asked = *cfg;
-	return __real_numa_mem_map(mem, NULL, err);
+	return __real_numa_mem_map(mem, NULL, w, err);
 }
 
 FIXTURE(quirks) {

@@ -4,11 +4,12 @@
 #define KTSTR_PERFORMANCE_WRAP_H
 
 #include "numa_mem.h"
+#include "warnings.h"
 
 u64 __wrap_numa_mem_free_huge_pages(void);
 int __real_numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
-			struct errmsg *err);
+			struct warnings *w, struct errmsg *err);
 int __wrap_numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
-			struct errmsg *err);
+			struct warnings *w, struct errmsg *err);
 
 #endif /* KTSTR_PERFORMANCE_WRAP_H */

@@ -856,11 +856,11 @@ TEST_F(vmm, memory_warning)
 	start(_metadata, self);
 	EXPECT_EQ(0, ktstr_vm_wait(self->vm, WAIT_NS));
 	EXPECT_EQ(KTSTR_VM_POWEROFF, ktstr_vm_result(self->vm)->state);
-	EXPECT_NE(NULL, strstr(ktstr_vm_result(self->vm)->memory_warning, "huge pages"));
+	EXPECT_NE(NULL, strstr(ktstr_vm_result(self->vm)->warnings, "huge pages"));
 	destroy(self);
 	self->cfg.backing.pages = NUMA_MEM_THP;
 	create(_metadata, self);
-	EXPECT_STREQ("", ktstr_vm_result(self->vm)->memory_warning);
+	EXPECT_STREQ("", ktstr_vm_result(self->vm)->warnings);
 }
 
 TEST_F(vmm, bad_kernel)
