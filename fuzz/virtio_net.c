@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A guest's network frames, virtqueues and registers: see unit/virtio_fuzz.h. */
+#include "fuzz.h"
+#include "unit/virtio_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	fuzz_assert(virtio_net_fuzz(data, size));
+	return 0;
+}
