@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	/* RAM is the same for all: what the kernel does not overwrite is not its own. */
 	if (!mem.size) {
-		fuzz_assert(!numa_mem_layout(&mem, &topo, SZ_32M, &err));
+		fuzz_assert(!numa_mem_layout(&mem, &topo, SZ_8M, &err));
 		fuzz_assert(!numa_mem_map(&mem, NULL, NULL, &err));
 	}
 	fuzz_file(path, data, size);

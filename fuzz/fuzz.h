@@ -99,8 +99,9 @@ static inline void fuzz_file(char *path, const void *data, size_t size)
 	if (fd < 0)
 		fd = memfd_create("fuzz", 0);
 	fuzz_assert(fd >= 0);
-	fuzz_assert(!ftruncate(fd, 0));
+	/* In this order the file keeps the memory that it has. */
 	fuzz_assert(pwrite(fd, data, size, 0) == (ssize_t)size);
+	fuzz_assert(!ftruncate(fd, size));
 	snprintf(path, 32, "/proc/self/fd/%d", fd);
 }
 

@@ -13,10 +13,12 @@
 #include "initramfs.h"
 
 #define HEADER_SIZE	110
-#define MAX_ENTRIES	64
+#define MAX_ADDED	8
+#define MAX_PATH	300	/* of which every other byte may be a slash */
 
 struct entry {
 	const char *path;
+	size_t len;
 	mode_t mode;
 };
 
@@ -32,19 +34,22 @@ static unsigned long field(const char *header, unsigned int i)
 	return val;
 }
 
-static bool is_dir(const struct entry *entries, size_t nr, const char *path, size_t len)
+/* Most have other lengths: libFuzzer makes every comparison of strings expensive. */
+static const struct entry *find(const struct entry *entries, size_t nr, const char *path,
+				size_t len)
 {
 	while (nr--)
-		if (!strncmp(entries[nr].path, path, len) && !entries[nr].path[len])
-			return S_ISDIR(entries[nr].mode);
-	return false;
+		if (entries[nr].len == len && !memcmp(entries[nr].path, path, len))
+			return &entries[nr];
+	return NULL;
 }
 
 /* Return: how many entries there are, without the trailer */
 static size_t check_archive(const char *archive, size_t size)
 {
-	struct entry entries[16 * MAX_ENTRIES];
-	size_t at = 0, nr = 0, i;
+	static struct entry entries[MAX_ADDED * (MAX_PATH / 2 + 1)];
+	const struct entry *parent;
+	size_t at = 0, nr = 0;
 
 	for (;;) {
 		const char *header = archive + at, *path = header + HEADER_SIZE, *slash;
@@ -64,12 +69,12 @@ static size_t check_archive(const char *archive, size_t size)
 			break;
 
 		fuzz_assert(path[0] && path[0] != '/' && !strstr(path, "//"));
-		for (i = 0; i < nr; i++)
-			fuzz_assert(strcmp(entries[i].path, path));
+		fuzz_assert(!find(entries, nr, path, path_size - 1));
 		slash = strrchr(path, '/');
-		fuzz_assert(!slash || is_dir(entries, nr, path, slash - path));
+		parent = slash ? find(entries, nr, path, slash - path) : NULL;
+		fuzz_assert(!slash || (parent && S_ISDIR(parent->mode)));
 		fuzz_assert(nr < ARRAY_SIZE(entries));
-		entries[nr++] = (struct entry){ path, field(header, 1) };
+		entries[nr++] = (struct entry){ path, path_size - 1, field(header, 1) };
 	}
 	fuzz_assert(at == size);
 	return nr;
@@ -78,7 +83,7 @@ static size_t check_archive(const char *archive, size_t size)
 static void add(struct initramfs *ir, struct fuzz_input *in)
 {
 	u8 what = fuzz_number(in, 1), mode = fuzz_number(in, 1);
-	char *path = fuzz_string(in, 300), *text;
+	char *path = fuzz_string(in, MAX_PATH), *text;
 	struct errmsg err = {};
 	size_t len;
 	int ret;
@@ -113,7 +118,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	unsigned int i;
 
 	initramfs_init(&ir);
-	for (i = 0; in.size && i < 8; i++)
+	for (i = 0; in.size && i < MAX_ADDED; i++)
 		add(&ir, &in);
 	fuzz_assert(!initramfs_finish(&ir, &image, &size, &err));
 	check_archive(image, size);
