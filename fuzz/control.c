@@ -22,7 +22,73 @@ static int on_send(void *ctx, const void *data, size_t len)
 	return len ? 0 : -EINVAL;
 }
 
-/* Strings are what random bytes seldom are: their length comes first. */
+/* Anything in any order. Strings are what random bytes seldom are: their length comes first. */
+static void put_fields(struct wire_writer *w, struct fuzz_input *in, u8 nr)
+{
+	char *bytes;
+	size_t len;
+
+	for (; nr && in->size; nr--) {
+		u8 kind = fuzz_number(in, 1);
+
+		switch (kind & 3) {
+		case 0:
+			wire_put_u32(w, fuzz_number(in, kind & 4 ? 4 : 1));
+			break;
+		case 1:
+			wire_put_u64(w, fuzz_number(in, kind & 4 ? 8 : 1));
+			break;
+		default:
+			bytes = fuzz_bytes(in, kind >> 3, &len);
+			wire_put_bytes(w, bytes, len + (kind & 1));
+			free(bytes);
+		}
+	}
+}
+
+static void put_report(struct wire_writer *w, const char *group, u32 number)
+{
+	static struct wire_report report;
+	u32 *count = &report.wake.count[number % HIST_BUCKETS];
+
+	report.group = group;
+	report.index = number;
+	*count = number;
+	wire_put_report(w, &report);
+	*count = 0;
+}
+
+/* What an agent would write: nobody guesses a long message, to see what happens after it. */
+static void put_message(struct wire_writer *w, enum wire_type type, struct fuzz_input *in)
+{
+	u32 number = fuzz_number(in, 1);
+	char *text = fuzz_string(in, 255);
+	const struct wire_file file = {
+		.path = text, .errnum = number, .data = text, .size = strlen(text),
+	};
+	const struct wire_sched sched = {
+		.state = text, .ops = text, .reason = text, .pid = number,
+		.output = text, .output_len = strlen(text),
+	};
+
+	switch (type) {
+	case WIRE_FILE:
+		wire_put_file(w, &file);
+		break;
+	case WIRE_SCHED:
+	case WIRE_SCHED_EXIT:
+		wire_put_sched(w, &sched);
+		break;
+	case WIRE_REPORT:
+		put_report(w, text, number);
+		break;
+	default:
+		wire_put_u32(w, number);
+		wire_put_str(w, text);
+	}
+	free(text);
+}
+
 static void next_frame(struct peer *peer)
 {
 	static const u8 types[] = {
@@ -31,28 +97,15 @@ static void next_frame(struct peer *peer)
 	};
 	struct fuzz_input *in = &peer->in;
 	u8 how = fuzz_number(in, 1), fields = fuzz_number(in, 1);
+	enum wire_type type = types[how % ARRAY_SIZE(types)];
 	struct wire_writer w;
-	char *bytes;
-	size_t len;
 
-	wire_begin(&w, peer->frame, sizeof(peer->frame), types[how % ARRAY_SIZE(types)],
+	wire_begin(&w, peer->frame, sizeof(peer->frame), type,
 		   how >> 6 == 3 ? fuzz_number(in, 4) : how >> 6);
-	for (fields %= 40; fields && in->size; fields--) {
-		u8 kind = fuzz_number(in, 1);
-
-		switch (kind & 3) {
-		case 0:
-			wire_put_u32(&w, fuzz_number(in, kind & 4 ? 4 : 1));
-			break;
-		case 1:
-			wire_put_u64(&w, fuzz_number(in, kind & 4 ? 8 : 1));
-			break;
-		default:
-			bytes = fuzz_bytes(in, kind >> 3, &len);
-			wire_put_bytes(&w, bytes, len + (kind & 1));
-			free(bytes);
-		}
-	}
+	if (fields >= 0xe0)
+		put_message(&w, type, in);
+	else
+		put_fields(&w, in, fields % 40);
 	peer->len = wire_end(&w);
 	peer->pos = 0;
 }
