@@ -20,12 +20,11 @@ static void check_cache(struct fuzz_input *in)
 
 static void check_program(struct fuzz_input *in)
 {
+	const char *path = fuzz_file(in->data, in->size);
 	struct errmsg err = {};
 	struct elf_deps deps;
-	char path[32];
 	size_t i;
 
-	fuzz_file(path, in->data, in->size);
 	if (elf_deps_find(&deps, path, "/bin/program", &err)) {
 		fuzz_assert(err.text[0]);
 		return;

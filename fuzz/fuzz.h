@@ -8,12 +8,12 @@
 #ifndef KTSTR_FUZZ_H
 #define KTSTR_FUZZ_H
 
+#include <fcntl.h>
 #include <linux/kernel.h>
 #include <linux/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define fuzz_assert(cond)							\
@@ -84,25 +84,37 @@ static inline char *fuzz_string(struct fuzz_input *in, size_t max)
 	return text;
 }
 
+static char fuzz_path[32];
+
+static inline void fuzz_unlink(void)
+{
+	unlink(fuzz_path);
+}
+
 /**
  * fuzz_file() - a file in memory that holds the input
- * @path: 32 bytes: where it can be opened
  * @data: its content
  * @size: bytes at @data
  *
- * It is the same one for all inputs.
+ * It is the same one for all inputs, and goes when the fuzzer ends well. It has
+ * a name, unlike one of memfd_create(), as realpath() wants to find it.
+ *
+ * Return: where it can be opened
  */
-static inline void fuzz_file(char *path, const void *data, size_t size)
+static inline const char *fuzz_file(const void *data, size_t size)
 {
 	static int fd = -1;
 
-	if (fd < 0)
-		fd = memfd_create("fuzz", 0);
-	fuzz_assert(fd >= 0);
+	if (fd < 0) {
+		snprintf(fuzz_path, sizeof(fuzz_path), "/dev/shm/ktstr-fuzz-%d", getpid());
+		fd = open(fuzz_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fuzz_assert(fd >= 0);
+		atexit(fuzz_unlink);
+	}
 	/* In this order the file keeps the memory that it has. */
 	fuzz_assert(pwrite(fd, data, size, 0) == (ssize_t)size);
 	fuzz_assert(!ftruncate(fd, size));
-	snprintf(path, 32, "/proc/self/fd/%d", fd);
+	return fuzz_path;
 }
 
 #endif /* KTSTR_FUZZ_H */
