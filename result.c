@@ -368,7 +368,6 @@ static void put_guest(struct json_text *j, const struct ktstr_vm_result *vm)
 	json_text_str(j, "broken", vm->broken);
 	jsonw_uint_field(j->w, "irq_failures", vm->irq_failures);
 	json_text_str(j, "warnings", vm->warnings);
-	json_text_str(j, "memory_warning", vm->memory_warning);
 	jsonw_end_object(j->w);
 }
 

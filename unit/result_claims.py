@@ -48,7 +48,7 @@ def what_was_tested(r):
         'image_version': '6.12.1 #1', 'cmdline': 'quiet'})
     equal(r['guest'], {
         'state': 'kernel panic', 'reason': 'vCPU 1', 'broken': '', 'irq_failures': 2,
-        'warnings': 'no\n', 'memory_warning': None})
+        'warnings': 'no\n'})
     equal((r['host']['emulated'], r['host']['overcommit']), (True, 4))
     assert r['host']['online_cpus'] > 0 and r['host']['kernel_release']
     equal(r['scheduler'], {
