@@ -33,6 +33,7 @@ static u32 sched_seq;		/* of STARTING, STOPPING, KILLING; 0 if nobody waits */
 static u64 deadline;		/* of all but IDLE and RUNNING */
 static u64 next_tick;
 static u64 left_ns;
+static bool untold;		/* it has left by itself, and the host does not know */
 static int kmsg_fd = -1;
 static char name[128];
 static char ops[128];
@@ -113,6 +114,13 @@ static void set_phase(int new_phase, u64 limit)
 	next_tick = 0;
 }
 
+static void tell_exit(void)
+{
+	if (untold)
+		send_sched(WIRE_SCHED_EXIT, 0);
+	untold = false;
+}
+
 #define finish(new_phase, errnum, ...) do {			\
 	if (sched_seq) {					\
 		send_sched(WIRE_SCHED, sched_seq);		\
@@ -153,6 +161,7 @@ static void start(u32 seq, char *const argv[], u64 timeout_ns)
 		return;
 	}
 
+	tell_exit();
 	if (kmsg_fd >= 0)
 		close(kmsg_fd);
 	kmsg_fd = kmsg_open_end();
@@ -203,6 +212,8 @@ void sched_request(const struct wire_frame *frame)
 			 name);
 		return;
 	}
+	/* What has been left since the last look was not left because of this. */
+	sched_leaving();
 	if (frame->type == WIRE_SCHED_START)
 		start(frame->seq, argv, timeout_ns);
 	else if (child.pid)
@@ -245,6 +256,7 @@ static void tick_running(u64 now)
 		return;
 	/* Now wait for the rest: a process looks for its end once a second. */
 	left_ns = now;
+	untold = true;
 	set_phase(LEAVING, now + WIRE_LEAVE_NS);
 }
 
@@ -252,7 +264,7 @@ static void tick_leaving(u64 now)
 {
 	if (now < deadline && !(child.ended && state_is("disabled")))
 		return;
-	send_sched(WIRE_SCHED_EXIT, 0);
+	tell_exit();
 	set_phase(IDLE, NEVER);
 }
 
@@ -266,9 +278,14 @@ static void tick_stopping(u64 now)
 
 static void tick_killing(u64 now)
 {
-	if (child.ended && state_is("disabled"))
+	bool is_gone = child.ended && state_is("disabled");
+
+	if (!is_gone && now < deadline)
+		return;
+	tell_exit();
+	if (is_gone)
 		finish(IDLE, 0, "ok");
-	else if (now >= deadline)
+	else
 		finish(IDLE, ETIMEDOUT, "%s %s, but sched_ext is not disabled", name,
 		       child.ended ? child_end(child.status) : "does not die");
 }

@@ -800,6 +800,28 @@ TEST_F(agent, sched_that_ignores_sigint)
 	EXPECT_STREQ("disabled", p->reply.sched.state);
 }
 
+/* Told to stop when it has already left, and not because of that: both are known. */
+TEST_F(agent, sched_leaves_before_its_stop)
+{
+	struct peer *p = self->p;
+	struct control_sched *left = &p->c.sched_exit;
+
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, "trap 'exit 4' INT; " ENABLE "sleep 0.3; echo disabled >state; "
+				 "while :; do sleep 0.05; done"), 5 * SEC));
+	/* It does not look for its end, so that nothing is told before the stop. */
+	usleep(600000);
+	ASSERT_EQ(0, CALL(control_sched_stop, 5 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_EQ(4, WEXITSTATUS(p->reply.sched.wait_status));
+	ASSERT_TRUE(left->valid);
+	EXPECT_STREQ("fake_1.0", left->ops);
+	EXPECT_LT(0, left->when_ns);
+	/* It is told once. */
+	left->valid = false;
+	ASSERT_EQ(0, CALL(control_sched_stop, 5 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_FALSE(left->valid);
+}
+
 TEST_F(agent, no_sched_ext)
 {
 	struct peer *p = self->p;
