@@ -309,6 +309,8 @@ static int open_signals(void)
 	int fd;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Workers that are late must not die of it before they can be told. */
+	signal(WORKER_SIGNAL, SIG_IGN);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &mask, NULL);

@@ -228,6 +228,33 @@ TEST_F(agent, run_timeout)
 	EXPECT_NE(0, p->reply.wait_status);
 }
 
+static unsigned long ignored_signals(const char *status)
+{
+	const char *line = strstr(status ?: "", "SigIgn:");
+
+	return line ? strtoul(line + strlen("SigIgn:"), NULL, 16) : 0;
+}
+
+/*
+ * A worker has the agent's until it has made its own, and may be told that it is the
+ * end before. A program has none of it.
+ */
+TEST_F(agent, signals)
+{
+	struct peer *p = self->p;
+	const char *globs[1];
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", p->pid);
+	globs[0] = path;
+	ASSERT_EQ(0, CALL(control_read, globs, 1));
+	EXPECT_EQ(1UL << (SIGUSR1 - 1) | 1UL << (SIGPIPE - 1),
+		  ignored_signals(control_text(&p->reply, "%s", path)));
+	ASSERT_EQ(0, CALL(control_run, script(p, "exec cat /proc/self/status"), 5 * SEC));
+	expect_in(_metadata, "SigIgn:\t0000000000000000", p->reply.output);
+	expect_in(_metadata, "SigBlk:\t0000000000000000", p->reply.output);
+}
+
 static void sum(const struct control_reply *reply, const char *group,
 		unsigned int *n, u64 *units)
 {
