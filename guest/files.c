@@ -145,13 +145,15 @@ static void read_request(const struct wire_frame *frame)
 
 static int write_file(const char *path, const void *data, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	/* See read_all(): a FIFO that nobody reads is one that cannot be written to. */
+	int flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, flags | O_TRUNC);
 	ssize_t n;
 	int ret;
 
 	/* A file that cannot be created is, first of all, one that is missing. */
 	if (fd < 0 && errno == ENOENT) {
-		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		fd = open(path, flags | O_CREAT, 0644);
 		if (fd < 0)
 			return -ENOENT;
 	}

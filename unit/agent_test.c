@@ -160,6 +160,10 @@ TEST_F(agent, write_mkdir_rmdir)
 	EXPECT_STREQ("short", control_text(&p->reply, "%s", path));
 	EXPECT_EQ(-ENOTEMPTY, control_rmdir(c, dir, &p->err));
 	EXPECT_EQ(0, unlink(path));
+	/* Nobody reads it, and the agent does not wait until somebody does. */
+	EXPECT_EQ(0, mkfifo(path, 0600));
+	EXPECT_EQ(-ENXIO, control_write(c, path, "x", &p->err));
+	EXPECT_EQ(0, unlink(path));
 	EXPECT_EQ(0, control_rmdir(c, dir, &p->err));
 	EXPECT_EQ(-ENOENT, control_rmdir(c, dir, &p->err));
 	/* The write itself fails, not the open. */
