@@ -93,3 +93,17 @@ bool kernel_log_find(const char *text, u64 since_ns, struct kernel_log_trouble *
 	}
 	return false;
 }
+
+const char *kernel_log_since(const char *text, u64 since_ns)
+{
+	const char *end;
+	u64 at_ns;
+
+	for (; *text; text = end + (*end == '\n')) {
+		end = text + strcspn(text, "\n");
+		after_stamp(text, end, &at_ns);
+		if (at_ns >= since_ns)
+			break;
+	}
+	return text;
+}

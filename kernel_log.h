@@ -36,4 +36,13 @@ struct kernel_log_trouble {
  */
 bool kernel_log_find(const char *text, u64 since_ns, struct kernel_log_trouble *found);
 
+/**
+ * kernel_log_since() - the part of a log that is not older
+ * @text: as above
+ * @since_ns: see there
+ *
+ * Return: the first line that is not older, in @text; its end if there is none.
+ */
+const char *kernel_log_since(const char *text, u64 since_ns);
+
 #endif /* KTSTR_KERNEL_LOG_H */

@@ -13,6 +13,7 @@
 
 #include "cpuid.h"
 #include "json_text.h"
+#include "kernel_log.h"
 #include "load.h"
 #include "result.h"
 #include "results_dir.h"
@@ -626,7 +627,8 @@ static void put_telemetry(struct json_text *j, const struct check_run *run,
 	put_times(j, "after", run ? run->after : NULL, cpus);
 	jsonw_end_object(j->w);
 	jsonw_bool_field(j->w, "hotplug", run && run->hotplug);
-	json_text_tail(j, "kernel_log", run ? run->kernel_log : NULL);
+	json_text_tail(j, "kernel_log", run && run->kernel_log ?
+		       kernel_log_since(run->kernel_log, run->log_since_ns) : NULL);
 	jsonw_uint_field(j->w, "log_since_ns", run ? run->log_since_ns : 0);
 }
 

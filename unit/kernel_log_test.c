@@ -83,4 +83,15 @@ TEST(first_one_is_told)
 	EXPECT_EQ(0, strncmp(found.line, "[    1.000000] BUG: two", found.len));
 }
 
+TEST(since)
+{
+	static const char text[] = "boot\n[    1.000000] one\n[    2.000000] two\nmore\n";
+
+	EXPECT_STREQ(text, kernel_log_since(text, 0));
+	EXPECT_STREQ(text + 5, kernel_log_since(text, 1));
+	EXPECT_STREQ("[    2.000000] two\nmore\n", kernel_log_since(text, 1000001000));
+	EXPECT_STREQ("", kernel_log_since(text, 2000001000));
+	EXPECT_STREQ("", kernel_log_since("", 0));
+}
+
 TEST_HARNESS_MAIN

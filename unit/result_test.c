@@ -173,7 +173,8 @@ static void set_run(struct shown *s)
 			.events_after = "SCX_EV_A 18446744073709551615\nnonsense\n",
 			.lacks = " nice  cpu.weight", .lacks_reason = "FIFO",
 		},
-		.kernel_log = "[    1.000000] hello\n", .log_since_ns = 9,
+		.kernel_log = "[    0.000008] boot\n[    0.000009] hello\n",
+		.log_since_ns = 9000,
 	};
 	s->run.limits.migrations = UNLIMITED;
 	s->vm = (struct ktstr_vm_result){
@@ -347,6 +348,7 @@ TEST_F(result, guests_words)
 	};
 	s->vm = (struct ktstr_vm_result){ .reason = "\\u0000\b\r" };
 	s->run.kernel_log = endless;
+	s->run.log_since_ns = 0;
 	s->run.sched.events_after = "\"\xff 3\n\n 4\nx\n";
 	expect(_metadata, self->s, "guests_words");
 	ASSERT_EQ(0, stat(self->s->path, &st));
