@@ -12,7 +12,7 @@
 
 /* What changes a test, beyond its scenario, topology and scheduler */
 static const char * const variables[] = {
-	ENV_KERNEL, ENV_CMDLINE, "KTSTR_DURATION", ENV_PERFORMANCE,
+	ENV_KERNEL, ENV_CMDLINE, "KTSTR_DURATION", ENV_PERFORMANCE, "KTSTR_REUSE",
 	"KTSTR_HOST_MEMORY", "KTSTR_EMULATED_HOST", "KTSTR_CACHE",
 };
 
@@ -84,6 +84,9 @@ char *rerun_command(const char *program, const struct scenario *sc, const char *
 	for (i = 0; i < ARRAY_SIZE(variables); i++)
 		if (getenv(variables[i]))
 			put_variable(f, variables[i], getenv(variables[i]));
+	/* Without it, the program has only the quick ones. */
+	if (!sc->quick)
+		put_variable(f, "KTSTR_FULL", "1");
 	put_variable(f, ENV_TOPOLOGY, topology);
 	if (scheduler)
 		put_variable(f, ENV_SCHEDULER, scheduler);

@@ -10,7 +10,7 @@
 #include "rerun.h"
 #include "testutil.h"
 
-static const struct scenario sc = { .suite = "cpuset", .name = "swap" };
+static const struct scenario sc = { .suite = "cpuset", .name = "swap", .quick = true };
 
 FIXTURE(rerun)
 {
@@ -71,6 +71,16 @@ TEST_F(rerun, plain)
 		     "KTSTR_TOPOLOGY=1n1l1c1t,mem=1G:1G\n/\n",
 		     given(self->program, "1n1l1c1t,mem=1G:1G",
 			   "scx_simple -v 'a' $(b) \"c\\", ""));
+}
+
+/* Those that are not quick are there if all are asked for. */
+TEST_F(rerun, not_quick)
+{
+	const struct scenario full = { .suite = "rt", .name = "hog" };
+	char *command = rerun_command("/c", &full, "1n1l2c1t", NULL);
+
+	EXPECT_STREQ("KTSTR_FULL=1 KTSTR_TOPOLOGY=1n1l2c1t /c -r rt.env.hog", command);
+	free(command);
 }
 
 TEST_F(rerun, variables)
