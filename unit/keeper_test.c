@@ -107,6 +107,7 @@ TEST_F(keeper, ends_in_order)
 
 	ASSERT_EQ(0, keeper_start(&self->k));
 	close(self->k.sock);
+	close(self->sum.ended[1]);
 	EXPECT_EQ(1, read(self->sum.ended[0], &byte, 1));
 }
 
