@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 
 #include "catalogue.h"
+#include "keeper.h"
 #include "ktstr_test.h"
 #include "own_path.h"
 #include "rerun.h"
@@ -47,8 +47,6 @@ struct answer {
 	char text[2 * CHECK_TEXT_SIZE];
 };
 
-static int keeper = -1;		/* the socket to that process, if there is one */
-
 /* The harness says SKIP itself. */
 static void tell(const struct finding *f, char *buf, size_t size)
 {
@@ -82,70 +80,44 @@ static void play(struct stage *stage, const struct request *request, struct answ
 			tell(&findings.list[i], answer->text, sizeof(answer->text));
 }
 
-static void __noreturn keep(int sock)
-{
-	static struct stage stage = { .reuse = true };
-	struct request request;
-	struct answer answer;
+/* If it is to be used again, it is with the keeper. */
+static struct stage stage;
 
-	while (recv(sock, &request, sizeof(request), 0) == sizeof(request)) {
-		play(&stage, &request, &answer);
-		fflush(stdout);
-		if (send(sock, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
-			break;
-	}
-	stage_end(&stage);
-	_exit(0);
+static void serve(void *ctx, const void *request, void *answer)
+{
+	play(ctx, request, answer);
 }
 
-/*
- * Each test is a process of its own, and a guest ends with its process. What is to
- * outlive a test has to be a process beside them.
- */
-static bool start_keeper(void)
+static void end(void *ctx)
 {
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return false;
-	fflush(stdout);
-	switch (fork()) {
-	case -1:
-		close(pair[0]);
-		close(pair[1]);
-		return false;
-	case 0:
-		close(pair[0]);
-		keep(pair[1]);
-	}
-	close(pair[1]);
-	keeper = pair[0];
-	return true;
+	stage_end(ctx);
 }
 
-static bool ask_keeper(const struct request *request, struct answer *answer)
-{
-	fflush(stdout);
-	return send(keeper, request, sizeof(*request), MSG_NOSIGNAL) == sizeof(*request) &&
-	       recv(keeper, answer, sizeof(*answer), 0) == sizeof(*answer);
-}
+static struct keeper keeper = {
+	.request_size = sizeof(struct request),
+	.answer_size = sizeof(struct answer),
+	.serve = serve,
+	.end = end,
+	.ctx = &stage,
+};
 
 /* -- the tests -------------------------------------------------------------- */
 
 static void run_test(struct __test_metadata *_metadata, struct __fixture_variant_metadata *variant)
 {
-	static struct stage stage;
 	struct request request = {
 		.suite = catalogue_suite(_metadata->fixture->name),
 		.sc = catalogue_scenario(_metadata->fixture->name, _metadata->name),
 		.cast = variant->data,
 	};
 	struct answer answer = {};
+	int ret = 0;
 
-	if (keeper < 0)
-		play(&stage, &request, &answer);
+	if (stage.reuse)
+		ret = keeper_ask(&keeper, &request, &answer);
 	else
-		ASSERT_EQ(true, ask_keeper(&request, &answer));
+		play(&stage, &request, &answer);
+	ASSERT_EQ(0, ret);
 	if (answer.verdict == VERDICT_SKIP || answer.verdict == VERDICT_INCONCLUSIVE)
 		SKIP(return, "%s", answer.text);
 	EXPECT_EQ(VERDICT_PASS, answer.verdict);
@@ -233,7 +205,11 @@ int main(int argc, char **argv)
 	add_suites();
 	if (ktstr_test_begin(argc, argv, &status))
 		return status;
-	if (is_set(ENV_REUSE) && !start_keeper())
-		ksft_print_msg("a guest for each test, as none can be kept: %s\n", strerror(errno));
+	if (is_set(ENV_REUSE)) {
+		stage.reuse = true;
+		status = keeper_start(&keeper);
+		if (status)
+			ksft_exit_fail_msg("a process to keep guests: %s\n", strerror(-status));
+	}
 	return test_harness_run(argc, argv);
 }
