@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "acpi.h"
@@ -307,6 +308,33 @@ static int check_phys_bits(const struct ktstr_vm *vm, struct errmsg *err)
 	return -ERANGE;
 }
 
+void ktstr_vm_raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/*
+ * Where a VM of this size does not fit at all, there is no use in waiting until
+ * other files are closed (contention.h): the numbers are told before one is open.
+ */
+static int check_file_limit(const struct ktstr_vm *vm, const char *spec, struct errmsg *err)
+{
+	unsigned int cpus = topology_cpus(&vm->cfg.topo);
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur > cpus)
+		return 0;
+	errmsg_set(err, ERRMSG_HOST, 0,
+		   "%s has %u CPUs, each an open file, this process may have %llu in all (see ulimit -n)",
+		   spec, cpus, (unsigned long long)files.rlim_cur);
+	return -ERANGE;
+}
+
 /* What the host's KVM is too small for is a reason to skip, with both numbers. */
 static int check_limits(const struct ktstr_vm *vm, struct errmsg *err)
 {
@@ -332,6 +360,8 @@ static int check_limits(const struct ktstr_vm *vm, struct errmsg *err)
 			   spec, apic_id, max_id);
 		return -ERANGE;
 	}
+	if (check_file_limit(vm, spec, err))
+		return -ERANGE;
 	if (!is_split(vm))
 		return 0;
 	x2apic_api = kvm_check_extension(vm->kvm_fd, KVM_CAP_X2APIC_API);

@@ -150,6 +150,14 @@ struct ktstr_vm_result {
 };
 
 /**
+ * ktstr_vm_raise_limits() - let this process have as many open files as it may
+ *
+ * Of a guest each vCPU is one, and the usual soft limit (RLIMIT_NOFILE) is less than
+ * a large guest has. To be called once, by programs that make such guests.
+ */
+void ktstr_vm_raise_limits(void);
+
+/**
  * ktstr_vm_create() - open KVM, make the VM, its RAM, devices and vCPUs
  * @vmp: the VM, to be given to ktstr_vm_destroy(); NULL on failure
  * @cfg: see struct ktstr_vm_config; what it points to must stay valid until

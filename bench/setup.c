@@ -27,7 +27,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -420,17 +419,6 @@ static void print_curve(const struct point *points, size_t nr)
 			points[i].bare.vcpus / points[i].vcpus);
 }
 
-/* A file descriptor for each vCPU is more than the usual limit has. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int main(int argc, char **argv)
 {
 	struct point points[ARRAY_SIZE(sizes)];
@@ -439,7 +427,7 @@ int main(int argc, char **argv)
 	/* Creating VMs works wherever KVM is, whether it can run Linux or not. */
 	if (access(HOST_KVM, R_OK | W_OK))
 		return bench_elsewhere(argc, argv, "no access to " HOST_KVM);
-	raise_file_limit();
+	ktstr_vm_raise_limits();
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		if (measure(&sizes[i], &points[i]))
 			return EXIT_FAILURE;

@@ -126,6 +126,7 @@ static inline bool ktstr_test_begin(int argc, char **argv, int *status)
 		return true;
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], ktstr_on_signal);
+	ktstr_vm_raise_limits();
 	pthread_atfork(ktstr_before_fork, NULL, ktstr_in_child);
 	return false;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -348,6 +349,27 @@ TEST_F(calls, smaller_hosts)
 	host.no_split = false;
 	host.x2apic_api = KVM_X2APIC_API_USE_32BIT_IDS;
 	expect_limit(_metadata, self, "1n2l2c1t,llcshift=8", "this host's KVM has flags 0x1");
+}
+
+/* With as few files as CPUs it cannot work; with one more it is worth a try. */
+TEST_F(calls, file_limit)
+{
+	struct rlimit files = { .rlim_cur = 40, .rlim_max = 64 };
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	create_ok(_metadata, self, "1n1l8c1t");
+	expect_limit(_metadata, self, "1n1l40c1t",
+		     "1n1l40c1t has 40 CPUs, each an open file, this process may have 40 in all");
+	EXPECT_EQ(-EMFILE, create(self, "1n1l39c1t", 64 * SZ_1M));
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+
+	/* The soft limit is the program's own. */
+	ktstr_vm_raise_limits();
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &files));
+	EXPECT_EQ(64, files.rlim_cur);
+	EXPECT_EQ(64, files.rlim_max);
+	create_ok(_metadata, self, "1n1l40c1t");
+	expect_limit(_metadata, self, "1n1l64c1t", "this process may have 64 in all");
 }
 
 /* RAM up to the last address that the CPU has, and not one page above */

@@ -44,6 +44,7 @@ struct machine {
 static bool setup(struct __test_metadata *_metadata, struct machine *m, const char *spec)
 {
 	memset(m, 0, sizeof(*m));
+	ktstr_vm_raise_limits();
 	if (access("/dev/kvm", R_OK | W_OK)) {
 		SKIP(return false, "/dev/kvm: %s: payloads need a KVM, any will do",
 		     strerror(errno));
