@@ -24,6 +24,7 @@
 #include "kselftest_harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
+#include "session.h"
 #include "tiny_guest.h"
 
 #define MAX_CALLS	1024
@@ -52,11 +53,17 @@ static struct {
 	int x2apic_api;
 	u32 phys_bits;
 	bool no_phys_bits;
+	bool no_routes;		/* KVM refuses them */
 } host;
 
-/* How the first KVM_RUN of the last vCPU ends, if @fake */
+/*
+ * How the first KVM_RUN of the last vCPU ends, if @fake. If @old, it does not know
+ * immediate_exit, and the first is called just after a request to leave it.
+ */
 static struct {
 	bool fake;
+	bool old;
+	unsigned int calls;
 	int error;
 	void (*fill)(struct kvm_run *run);
 	int vcpu_fd;
@@ -109,6 +116,14 @@ static int fake_run(void)
 	return errno ? -1 : 0;
 }
 
+static void run_as_old(struct kvm_run *run)
+{
+	while (!vcpu_run.calls && !__atomic_load_n(&run->immediate_exit, __ATOMIC_SEQ_CST))
+		usleep(100);
+	vcpu_run.calls++;
+	__atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	struct call *call;
@@ -120,6 +135,8 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 	if (request == KVM_RUN && vcpu_run.fake)
 		return fake_run();
+	if (request == KVM_RUN && vcpu_run.old)
+		run_as_old(vcpu_run.run);
 	call = note(request, (u64)arg);
 	if (request == KVM_ENABLE_CAP) {
 		call->arg = ((struct kvm_enable_cap *)arg)->cap;
@@ -128,6 +145,10 @@ int ioctl(int fd, unsigned long request, ...)
 		call->arg = *(u64 *)arg;
 	} else if (request == KVM_CREATE_PIT2) {
 		call->arg = ((struct kvm_pit_config *)arg)->flags;
+	}
+	if (request == KVM_SET_GSI_ROUTING && host.no_routes) {
+		errno = EINVAL;
+		return -1;
 	}
 	call->ret = syscall(SYS_ioctl, fd, request, arg);
 	if (request == KVM_CHECK_EXTENSION)
@@ -187,15 +208,42 @@ static const struct call *enabled(u32 cap)
 	return NULL;
 }
 
+/* Guests that do not end, and that program the IOAPIC's pin 4 and power off */
+asm("	.pushsection .rodata\n"
+"guest_spin:\n"
+"	jmp guest_spin\n"
+"guest_ioapic:\n"
+"	mov $0xfec00000, %ebp\n"
+"	movl $0x18, (%rbp)\n"
+"	movl $0x41, 0x10(%rbp)\n"
+"	mov $0x600, %edx\n"
+"	mov $0x34, %al\n"
+"	out %al, %dx\n"
+"1:	hlt\n"
+"	jmp 1b\n"
+"guest_end:\n"
+"	.popsection\n"
+);
+
+#define GUEST(name)	extern const u8 guest_##name[]
+GUEST(spin);
+GUEST(ioapic);
+GUEST(end);
+
 FIXTURE(calls) {
 	struct ktstr_vm_config cfg;
 	struct ktstr_vm *vm;
 	struct errmsg err;
+	char path[64];
+	int kernel_fd;
 };
 
 FIXTURE_SETUP(calls)
 {
 	memset(self, 0, sizeof(*self));
+	self->kernel_fd = tiny_guest_open(self->path, sizeof(self->path));
+	ASSERT_LE(0, self->kernel_fd);
+	self->cfg.kernel = self->path;
 	memset(&host, 0, sizeof(host));
 	memset(&vcpu_run, 0, sizeof(vcpu_run));
 	vcpu_run.vcpu_fd = -1;
@@ -206,6 +254,7 @@ FIXTURE_SETUP(calls)
 FIXTURE_TEARDOWN(calls)
 {
 	ktstr_vm_destroy(self->vm);
+	close(self->kernel_fd);
 }
 
 static int create(struct _test_data_calls *self, const char *spec, u64 memory)
@@ -226,6 +275,19 @@ static void create_ok(struct __test_metadata *_metadata, struct _test_data_calls
 		TH_LOG("%s: %s", spec, self->err.text);
 	}
 	ASSERT_GT(MAX_CALLS, nr_calls);
+}
+
+static void start(struct __test_metadata *_metadata, struct _test_data_calls *self,
+		  const char *spec, const u8 *guest)
+{
+	struct tiny_guest kernel;
+
+	tiny_guest_init(&kernel);
+	tiny_guest_set(&kernel, guest, guest_end);
+	ASSERT_EQ(sizeof(kernel), pwrite(self->kernel_fd, &kernel, sizeof(kernel), 0));
+	create_ok(_metadata, self, spec);
+	ASSERT_EQ(0, ktstr_vm_load(self->vm, &self->err));
+	ASSERT_EQ(0, ktstr_vm_start(self->vm, &self->err));
 }
 
 /* What KVM wants to know before there are vCPUs, it is told by then. */
@@ -461,22 +523,13 @@ TEST_F(calls, ends_of_a_vcpu)
 		{ fill_memory_fault, EIO, KTSTR_VM_KVM_ERROR, "CPU 0: KVM_RUN: EIO" },
 	};
 	const struct ktstr_vm_result *r;
-	struct tiny_guest kernel;
-	char path[64];
 	size_t i;
-	int fd;
 
-	tiny_guest_init(&kernel);
-	fd = tiny_guest_open(path, sizeof(path));
-	ASSERT_EQ(sizeof(kernel), pwrite(fd, &kernel, sizeof(kernel), 0));
-	self->cfg.kernel = path;
 	vcpu_run.fake = true;
 	for (i = 0; i < ARRAY_SIZE(ends); i++) {
 		vcpu_run.fill = ends[i].fill;
 		vcpu_run.error = ends[i].error;
-		create_ok(_metadata, self, "1n1l1c1t");
-		ASSERT_EQ(0, ktstr_vm_load(self->vm, &self->err));
-		ASSERT_EQ(0, ktstr_vm_start(self->vm, &self->err));
+		start(_metadata, self, "1n1l1c1t", guest_spin);
 		EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
 		r = ktstr_vm_result(self->vm);
 		EXPECT_EQ(ends[i].state, r->state);
@@ -484,7 +537,70 @@ TEST_F(calls, ends_of_a_vcpu)
 			TH_LOG("%s", r->reason);
 		}
 	}
+}
+
+/*
+ * A KVM without KVM_CAP_IMMEDIATE_EXIT misses the signal that comes before KVM_RUN:
+ * it is sent again until the vCPU has stopped, or stands still.
+ */
+TEST_F(calls, without_immediate_exit)
+{
+	struct ktstr_vm_frozen frozen;
+
+	vcpu_run.old = true;
+	start(_metadata, self, "1n1l1c1t", guest_spin);
+	EXPECT_EQ(0, ktstr_vm_freeze(self->vm, &frozen, &self->err)) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_LE(1, vcpu_run.calls);
+	EXPECT_EQ(0, ktstr_vm_thaw(self->vm, &self->err));
+
+	vcpu_run.calls = 0;
+	start(_metadata, self, "1n1l1c1t", guest_spin);
+	ktstr_vm_stop(self->vm, KTSTR_VM_STOPPED, "enough");
+	EXPECT_LE(1, vcpu_run.calls);
+	EXPECT_EQ(KTSTR_VM_STOPPED, ktstr_vm_result(self->vm)->state);
+}
+
+/* What a person is shown of a guest that has ended, as text */
+static void show(struct __test_metadata *_metadata, struct ktstr_vm *vm, char *text, size_t size)
+{
+	struct session session = { .vm = vm };
+	struct errmsg err = {};
+	int fd = memfd_create("stdout", MFD_CLOEXEC), saved = dup(STDOUT_FILENO);
+
+	ASSERT_LE(0, fd);
+	fflush(stdout);
+	ASSERT_LE(0, dup2(fd, STDOUT_FILENO));
+	session_print(&session, -EPIPE, &err);
+	fflush(stdout);
+	ASSERT_LE(0, dup2(saved, STDOUT_FILENO));
+	text[max_t(ssize_t, 0, pread(fd, text, size - 1, 0))] = '\0';
+	close(saved);
 	close(fd);
+}
+
+/* A guest that has ended may have waited for interrupts that KVM knows no route for. */
+TEST_F(calls, refused_routes)
+{
+	char text[4096];
+
+	self->cfg.irqchip = KTSTR_IRQCHIP_SPLIT;
+	start(_metadata, self, "1n1l1c1t", guest_ioapic);
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	show(_metadata, self->vm, text, sizeof(text));
+	EXPECT_EQ(0, ktstr_vm_result(self->vm)->irq_failures);
+	EXPECT_NE(NULL, strstr(text, "the guest powered off"));
+	EXPECT_EQ(NULL, strstr(text, "interrupt routes"));
+
+	host.no_routes = true;
+	start(_metadata, self, "1n1l1c1t", guest_ioapic);
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	show(_metadata, self->vm, text, sizeof(text));
+	EXPECT_EQ(1, ktstr_vm_result(self->vm)->irq_failures);
+	EXPECT_NE(NULL, strstr(text, "KVM refused its interrupt routes 1 times")) {
+		TH_LOG("%s", text);
+	}
 }
 
 /* vCPUs, VM, memory, /dev/kvm: memory goes when KVM has no more use for it. */
