@@ -249,9 +249,13 @@ static inline void fuzz_console_step(struct fuzz *f, u8 what)
 	case 12:
 	case 13:
 	case 14:
-	case 15:
 		f->room = what >> 4 & 1 ? SIZE_MAX : what >> 5;
 		virtio_console_process(f->con);
+		break;
+	case 15:
+		f->room = SIZE_MAX;
+		virtio_console_drain(f->con);
+		f->bad |= virtio_console_process(f->con);
 		break;
 	}
 	f->bad |= f->con->ports[0].send_len > VIRTIO_CONSOLE_SEND_MAX ||
