@@ -394,25 +394,6 @@ u64 check_since(u64 after, u64 before)
 	return after > before ? after - before : 0;
 }
 
-/* The time that all CPUs were in use during the run, or 0 if nobody knows */
-static u64 busy_ns(const struct check_run *run)
-{
-	u64 total, busy = 0, longest = 0, idle;
-	unsigned int cpu;
-
-	if (!run->before || !run->after)
-		return 0;
-	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++) {
-		total = check_since(run->after->total_ns[cpu], run->before->total_ns[cpu]);
-		idle = check_since(run->after->idle_ns[cpu], run->before->idle_ns[cpu]) +
-		       check_since(run->after->steal_ns[cpu], run->before->steal_ns[cpu]);
-		busy += total - min(total, idle);
-		longest = max(longest, total);
-	}
-	/* The CPUs were watched for a part of the run only. */
-	return longest ? busy / 1000 * (run->duration_ns / 1000) / (longest / 1000) * 1000 : 0;
-}
-
 u64 check_work_ns(const struct check_group *g)
 {
 	/* Workers that did not stop have not told what a unit takes. */
@@ -421,35 +402,72 @@ u64 check_work_ns(const struct check_group *g)
 	return g->stats->cpu_ns;
 }
 
-/*
- * A host that is busy makes a guest's CPUs slow, but not idle. Who kept them busy
- * for the rest of the time need not have been a worker.
- */
-static bool was_idle(const struct check_run *run)
+/* How long the CPUs were watched: from one reading of their times to the next */
+static u64 watched_ns(const struct check_run *run)
 {
-	u64 total, idle = 0, all = 0, steal;
+	u64 longest = 0, since;
 	unsigned int cpu;
 
-	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++) {
-		total = check_since(run->after->total_ns[cpu], run->before->total_ns[cpu]);
-		steal = check_since(run->after->steal_ns[cpu], run->before->steal_ns[cpu]);
-		idle += check_since(run->after->idle_ns[cpu], run->before->idle_ns[cpu]);
-		all += total - min(total, steal);
-	}
-	return idle > all / 2;
+	since = check_since(run->after->at_ns, run->before->at_ns);
+	if (since)
+		return since;
+	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++)
+		longest = max(longest, check_since(run->after->total_ns[cpu],
+						   run->before->total_ns[cpu]));
+	return longest;
 }
 
-/* Why numbers of time mean nothing on this host, or NULL */
+/*
+ * The time that the workers' CPUs had, while they were watched, for work; 0 if they
+ * did not need half of it. A guest that is denied time loses ticks: what is in no
+ * column was denied, too, where a CPU had something to do all the time.
+ */
+static u64 workable_ns(const struct check_run *run)
+{
+	u64 watched, total, idle, steal, wanted = 0, workable = 0;
+	unsigned int cpu, cpus = topology_cpus(run->topo);
+
+	if (!run->before || !run->after)
+		return 0;
+	watched = watched_ns(run);
+	for (cpu = 0; cpu < cpus; cpu++) {
+		total = check_since(run->after->total_ns[cpu], run->before->total_ns[cpu]);
+		idle = check_since(run->after->idle_ns[cpu], run->before->idle_ns[cpu]);
+		steal = check_since(run->after->steal_ns[cpu], run->before->steal_ns[cpu]);
+		wanted += total - min(total, idle);
+		workable += watched - min(watched, idle + steal);
+	}
+	return wanted > watched * cpus / 2 ? workable : 0;
+}
+
+/* How long the workers ran: those that are stuck make the run longer than that. */
+static u64 ran_ns(const struct check_run *run)
+{
+	u64 ran = run->duration_ns;
+	size_t i;
+
+	for (i = 0; i < run->nr_reports; i++)
+		ran = min(ran, run->reports[i].r.wall_ns);
+	return ran;
+}
+
+/*
+ * Why numbers of time mean nothing on this host, or NULL. A host that is busy makes
+ * a guest's CPUs slow, but not idle; and who needs little need not be the one who
+ * kept them busy.
+ */
 static const char *starved(const struct check_run *run)
 {
-	u64 busy = busy_ns(run), work = 0;
+	u64 workable = workable_ns(run), work = 0;
 	const struct check_group *g;
 
-	if (!run->host_is_tcg || busy < MIN_BUSY_NS || was_idle(run))
+	if (!run->host_is_tcg || workable < MIN_BUSY_NS)
 		return NULL;
 	for (g = run->groups; g < run->groups + run->nr_groups; g++)
 		work += check_work_ns(g);
-	if (work / (busy / 100) >= MIN_USED_PERCENT)
+	/* The CPUs were watched for a part of the run only. */
+	work = work / 1000 * (watched_ns(run) / 1000) / max_t(u64, ran_ns(run) / 1000, 1) * 1000;
+	if (work / (workable / 100) >= MIN_USED_PERCENT)
 		return NULL;
 	return "little of the emulated host's time was used: run nothing else beside it";
 }

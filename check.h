@@ -99,7 +99,7 @@ enum check_changed {
  * @nr_affinity: entries in @affinity
  * @mems: nodes that its memory is bound to, one bit each; 0 for no binding
  * @workers: how many there are to be
- * @work: what they do
+ * @work: what they do; WIRE_WORK_CUSTOM if that is one thing after the other
  * @policy: theirs
  * @nice: theirs
  * @background: only there to disturb: it has to run, compute right results and

@@ -9,12 +9,14 @@
 
 /**
  * struct cpu_times - times of all CPUs since boot, in ns, exact to 10 ms
+ * @at_ns: when, by this host's clock; 0 if that is not known
  * @online: the CPUs that are in the file; the rest of the others is 0
  * @total_ns: all of the time, by CPU
  * @idle_ns: of it, with nothing to run, waiting for I/O included
  * @steal_ns: of it, taken by the host
  */
 struct cpu_times {
+	u64 at_ns;
 	struct cpu_set online;
 	u64 total_ns[TOPOLOGY_MAX_CPUS];
 	u64 idle_ns[TOPOLOGY_MAX_CPUS];

@@ -58,23 +58,22 @@ static int write_number(struct run *run, const char *name, const char *file, lon
 	return write_cgroup(run, name, file, text, err);
 }
 
-/* An empty list gives a cgroup back what its parent has. */
+/*
+ * All CPUs give a cgroup back what its parent has. An empty list would do the same,
+ * but not for a cgroup that has tasks (ENOSPC).
+ */
 static int write_cpus(struct run *run, const char *name, const struct cpus *cpus,
 		      struct errmsg *err)
 {
 	struct cpu_set set;
 	char list[2048];
-	int ret = 0;
+	int ret;
 
-	if (cpus->kind == CPUS_ALL)
-		list[0] = '\0';
-	else
-		ret = scenario_resolve_cpus(cpus, run->topo, &set, err);
+	ret = scenario_resolve_cpus(cpus, run->topo, &set, err);
 	if (ret)
 		return ret;
-	if (cpus->kind != CPUS_ALL)
-		cpu_set_format(&set, list, sizeof(list));
-	return write_cgroup(run, name, "cpuset.cpus", *list ? list : "\n", err);
+	return write_cgroup(run, name, "cpuset.cpus", cpu_set_format(&set, list, sizeof(list)),
+			    err);
 }
 
 static int write_mems(struct run *run, const struct scenario_cgroup *cg, struct errmsg *err)
@@ -532,6 +531,7 @@ static int read_state(struct run *run, struct control_reply *files, struct contr
 	if (!text || !cpu_times_parse(text, times))
 		return errmsg_set(err, ERRMSG_FAILED, EPROTO,
 				  "%s of the guest does not tell its CPUs' times", STAT_FILE);
+	times->at_ns = clock_ns();
 	return 0;
 }
 
@@ -633,7 +633,7 @@ static int set_group(struct run *run, const struct scenario_workers *w, struct e
 		.cgroup = w->cgroup,
 		.mems = bound_nodes(run, w),
 		.workers = scenario_count(run->sc, w, run->topo),
-		.work = w->phases[0].work,
+		.work = scenario_phases(w) > 1 ? WIRE_WORK_CUSTOM : w->phases[0].work,
 		.policy = w->policy,
 		.nice = w->nice,
 		.background = w->background,

@@ -414,6 +414,29 @@ TEST_F(check, idle_beside_work)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
 }
 
+/* A guest that is denied time loses ticks: they are missing in the CPUs' times. */
+TEST_F(check, lost_ticks)
+{
+	struct stage *st = self->st;
+	unsigned int cpu;
+
+	set_share(st, 0, 5);
+	set_share(st, 1, 5);
+	st->run.host_is_tcg = true;
+	st->stats[0].min_rate = 0;
+	st->before.at_ns = NSEC_PER_SEC;
+	for (cpu = 0; cpu < 4; cpu++) {
+		st->after.total_ns[cpu] = 1200 * MS;
+		st->after.steal_ns[cpu] = 500 * MS;
+	}
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+	st->after.at_ns = 2200 * MS;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "a"));
+	/* CPUs that need little lose them, too. */
+	st->after.at_ns = 3000 * MS;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+}
+
 /* Workers that did not stop have not told what a unit takes: the clock has. */
 TEST_F(check, work_of_the_stuck)
 {
@@ -950,7 +973,7 @@ TEST_F(check, alive)
 	EXPECT_NE(NULL, strstr(find(st, "alive", NULL)->text, "no reason"));
 	/* It had left when the workers started. */
 	st->run.sched.ops = NULL;
-	strcpy(left.ops, "gone");
+	snprintf(left.ops, sizeof(left.ops), "gone");
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
 	EXPECT_NE(NULL, strstr(find(st, "alive", NULL)->text, "scheduler gone left"));
 	/* EEVDF, or one that was told to leave */
