@@ -56,7 +56,7 @@ static const struct scenario scenarios[] = {
 		.workers = {
 			{
 				"cross", .percent_of_cpus = 50, .affinity = AFFINITY_CROSS,
-				DOES(BURSTY),
+				DOZES,
 			},
 			{ "spin", .percent_of_cpus = 100 },
 		},

@@ -42,7 +42,7 @@ static const struct scenario scenarios[] = {
 			{ "right", .cpus = DISJOINT(1, 2) },
 		},
 		.workers = {
-			{ "west", .cgroup = "left", .percent_of_cpus = 100, DOES(BURSTY) },
+			{ "west", .cgroup = "left", .percent_of_cpus = 100, DOZES },
 			{ "east", .cgroup = "right", .percent_of_cpus = 100, DOES(TIMER) },
 		},
 		.steps = { HOLD_MS(50), SWAP("left", "right"), REPEAT(2, 90) },

@@ -70,7 +70,7 @@ static const struct scenario scenarios[] = {
 		.bug = "Tasks of SCHED_BATCH are put off for good by those that sleep.",
 		.workers = {
 			{ "batch", .percent_of_cpus = 100, .policy = POLICY_BATCH },
-			{ "bursty", .percent_of_cpus = 100, DOES(BURSTY) },
+			{ "bursty", .percent_of_cpus = 100, DOZES },
 		},
 	},
 	{
@@ -98,8 +98,8 @@ static const struct scenario scenarios[] = {
 		.workers = {
 			{
 				"sleepers", .percent_of_cpus = 200,
-				DOES(BURSTY, .run_ns = 20 * NSEC_PER_MSEC,
-				     .sleep_ns = 20 * NSEC_PER_MSEC),
+				DOES(BURSTY, .run_ns = 2 * NSEC_PER_MSEC,
+				     .sleep_ns = 2 * NSEC_PER_MSEC),
 			},
 			{ "spin", .percent_of_cpus = 100 },
 		},

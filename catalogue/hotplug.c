@@ -18,7 +18,7 @@ static const struct scenario scenarios[] = {
 		.min_cpus = 2,
 		.workers = {
 			{ "spin", .percent_of_cpus = 200 },
-			{ "doze", .percent_of_cpus = 100, DOES(BURSTY) },
+			{ "doze", .percent_of_cpus = 100, DOZES },
 		},
 		.steps = {
 			HOLD(20), OFFLINE(DISJOINT(1, 2)),

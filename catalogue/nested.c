@@ -72,7 +72,7 @@ static const struct scenario scenarios[] = {
 			{ .name = "a" }, { .name = "a/b" }, { .name = "a/b/c" }, { .name = "top" },
 		},
 		.workers = {
-			{ "climbers", .cgroup = "a/b/c", .percent_of_cpus = 150, DOES(BURSTY) },
+			{ "climbers", .cgroup = "a/b/c", .percent_of_cpus = 150, DOZES },
 			{ "spin", .cgroup = "top", .percent_of_cpus = 50 },
 		},
 		.steps = {

@@ -30,7 +30,7 @@ static const struct scenario scenarios[] = {
 		.suite = "stress",
 		.name = "crowd",
 		.bug = "With very many tasks, a queue overflows or a search takes too long.",
-		.workers = { { "crowd", .percent_of_cpus = 1600, DOES(BURSTY) } },
+		.workers = { { "crowd", .percent_of_cpus = 800, DOZES } },
 	},
 	{
 		.suite = "stress",
@@ -66,7 +66,7 @@ static const struct scenario scenarios[] = {
 			{ "mixed", .cgroup = "b", .percent_of_cpus = 100, DOES(MIXED) },
 			{ "pipes", .cgroup = "a", .percent_of_cpus = 50, DOES(PIPE) },
 			{ "forks", .cgroup = "b", .percent_of_cpus = 25, DOES(FORK) },
-			{ "bound", .percent_of_cpus = 50, .affinity = AFFINITY_ONE, DOES(BURSTY) },
+			{ "bound", .percent_of_cpus = 50, .affinity = AFFINITY_ONE, DOZES },
 			{ "timer", .percent_of_cpus = 25, DOES(TIMER) },
 		},
 	},

@@ -25,6 +25,9 @@ extern const struct suite suite_stress;
 /* What a group of workers does all the time; see enum wire_work */
 #define DOES(what, ...)	.phases = { { .work = WIRE_WORK_##what, ##__VA_ARGS__ } }
 
+/* Short turns, of which a worker has many also where it shares its CPU with others */
+#define DOZES	DOES(BURSTY, .run_ns = NSEC_PER_MSEC, .sleep_ns = 2 * NSEC_PER_MSEC)
+
 /* Of limits: who is due little gets too little to be compared with others. */
 #define BY_WEIGHT	.starved = UNLIMITED, .spread = UNLIMITED, .gap_ms = UNLIMITED
 
