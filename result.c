@@ -17,6 +17,7 @@
 #include "load.h"
 #include "result.h"
 #include "results_dir.h"
+#include "schedulers.h"
 
 #define CPU_LIST_SIZE	JSON_TEXT_MAX	/* more than every other CPU of 4096 */
 
@@ -329,9 +330,17 @@ static void put_exit(struct json_text *j, const struct control_sched *left)
 	jsonw_end_object(j->w);
 }
 
-static void put_scheduler(struct json_text *j, const char *command,
-			  const struct check_sched *sched)
+static void put_scheduler(struct json_text *j, const char *command, const struct check_run *run)
 {
+	struct check_sched known = {};
+	const struct check_sched *sched = run ? &run->sched : &known;
+	struct scheduler found;
+
+	if (!run) {
+		schedulers_find(command, &found);
+		known.lacks = found.lacks;
+		known.lacks_reason = found.lacks_reason;
+	}
 	begin(j, "scheduler");
 	json_text_str(j, "command", command);
 	json_text_str(j, "ops", sched->ops);
@@ -690,7 +699,6 @@ char *result_format(const struct result *r, size_t *size)
 {
 	const struct play *play = r->play;
 	const struct scenario *sc = play->sc;
-	const struct check_sched none = {};
 	struct json_text *j = json_text_new();
 	struct topology parsed;
 	const struct topology *topo = &parsed;
@@ -709,7 +717,7 @@ char *result_format(const struct result *r, size_t *size)
 	json_text_str(j, "rerun", play->rerun);
 	put_durations(j, r);
 	put_topology(j, play->topology, topo);
-	put_scheduler(j, play->scheduler, r->run ? &r->run->sched : &none);
+	put_scheduler(j, play->scheduler, r->run);
 	put_kernel(j, r);
 	put_guest(j, r->vm);
 	put_host(j, r->run, topo);

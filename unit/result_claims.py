@@ -157,7 +157,8 @@ def nothing_ran(r):
     equal((r['verdict'], r['findings']), ('SKIP', []))
     equal((r['topology']['spec'], r['topology']['cpus']), ('2n1l/../x', None))
     equal((r['guest'], r['rerun']), (None, None))
-    equal((r['scheduler']['command'], r['scheduler']['exit']), (None, None))
+    equal((r['scheduler']['command'], r['scheduler']['exit']), ('/opt/scx_simple', None))
+    assert 'nice' in r['scheduler']['lacks'] and r['scheduler']['lacks_reason']
     equal(set(r['kernel'].values()) | set(r['durations'].values()), {None})
     equal((r['groups'], r['workers']), ([], []))
     equal(r['cpu_times'], {'before': None, 'after': None})

@@ -292,7 +292,7 @@ TEST_F(result, nothing_ran)
 	if (!have_python())
 		SKIP(return, NO_PYTHON);
 	s->play.topology = "2n1l/../x";
-	s->play.scheduler = NULL;
+	s->play.scheduler = "/opt/scx_simple";
 	s->play.rerun = NULL;
 	s->findings.nr = 0;
 	s->result = (struct result){ .play = &s->play, .findings = &s->findings };
