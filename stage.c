@@ -141,6 +141,7 @@ static int boot(struct stage *stage, const struct play *play, struct errmsg *err
 	snprintf(stage->program, sizeof(stage->program), "%.*s",
 		 (int)strcspn(cfg.scheduler ?: "", " "), cfg.scheduler ?: "");
 	stage->plays = 0;
+	stage->since_ns = 0;
 	return 0;
 }
 
@@ -156,6 +157,23 @@ static bool serves(const struct stage *stage, const struct play *play)
 	       (strlen(stage->program) == len && !strncmp(stage->program, play->scheduler, len));
 }
 
+/* The guest's time since its boot, which its log is stamped with; 0 if it does not tell */
+static u64 guest_uptime(struct stage *stage)
+{
+	static const char * const path = "/proc/uptime";
+	struct control_reply reply = {};
+	struct errmsg unused;
+	const char *text = NULL;
+	double seconds = 0;
+
+	if (!control_read(&stage->session.control, &path, 1, &reply, &unused))
+		text = control_text(&reply, path);
+	if (text)
+		seconds = strtod(text, NULL);
+	control_reply_free(&reply);
+	return seconds > 0 && seconds < 1e9 ? seconds * NSEC_PER_SEC : 0;
+}
+
 /* A guest for the play: the one that is kept, if that is proved clean, or a new one */
 static int get_guest(struct stage *stage, const struct play *play, struct findings *findings)
 {
@@ -168,6 +186,7 @@ static int get_guest(struct stage *stage, const struct play *play, struct findin
 	if (stage->topology[0]) {
 		ret = control_clean(&stage->session.control, CLEAN_NS, &reply, &err);
 		control_reply_free(&reply);
+		stage->since_ns = guest_uptime(stage);
 		if (!ret)
 			return 0;
 		ksft_print_msg("a new guest, as the last one is not clean: %s\n", err.text);
@@ -235,6 +254,7 @@ static int perform(struct stage *stage, const struct play *play, struct scenario
 	schedulers_find(play->scheduler, &sched);
 	result->run.sched.lacks = sched.lacks;
 	result->run.sched.lacks_reason = sched.lacks_reason;
+	result->run.log_since_ns = stage->since_ns;
 	layer_limits(&result->run, play);
 	check_run(&result->run, findings);
 	return 0;
@@ -322,7 +342,7 @@ enum verdict stage_play(struct stage *stage, const struct play *play, struct fin
 	      perform(stage, play, result, findings);
 	verdict = check_verdict(findings);
 	print_findings(play, result, findings);
-	keep(stage, play, findings, ret ? NULL : &result->run, since);
+	keep(stage, play, findings, result->run.topo ? &result->run : NULL, since);
 	scenario_result_free(result);
 	free(result);
 	stage->plays++;

@@ -21,6 +21,7 @@
  * @topology: its topology, as it was asked for; empty if there is none
  * @program: the scheduler's that it was booted for
  * @plays: how many scenarios it has seen
+ * @since_ns: when the last play began, by its clock; 0 for one with which it was booted
  */
 struct stage {
 	bool reuse;
@@ -28,6 +29,7 @@ struct stage {
 	char topology[TOPOLOGY_STR_SIZE];
 	char program[PATH_MAX];
 	unsigned int plays;
+	u64 since_ns;
 };
 
 /**
