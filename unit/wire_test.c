@@ -28,8 +28,8 @@ TEST(crc_vectors)
 TEST(header_bytes)
 {
 	static const u8 want[] = {
-		'k', 's', 't', 'r', 2, 0, 0x40, 0, 0x78, 0x56, 0x34, 0x12,
-		6, 0, 0, 0, 0xf6, 0x6e, 0x5b, 0xb3, 2, 0, 0, 0, 'x', 0,
+		'k', 's', 't', 'r', 3, 0, 0x40, 0, 0x78, 0x56, 0x34, 0x12,
+		6, 0, 0, 0, 0x36, 0x0a, 0x73, 0xa4, 2, 0, 0, 0, 'x', 0,
 	};
 	struct wire_writer w;
 	u8 buf[64];
