@@ -20,15 +20,22 @@ struct work;
 /**
  * struct work_ops - a type of work
  * @init: before the start, and before the worker says that it is ready: get what
- *	the steps need; 0, or what work_fail() returns; NULL if it needs nothing
+ *	the steps need; 0, or what work_fail() returns; NULL if it needs nothing.
+ *	It leaves the worker's attributes as they are: other phases may come first.
+ * @enter: before the first step and after each other phase: have the attributes
+ *	that this work is about; NULL if there are none
  * @step: one round. It has to read the clock, by any function below, and to
  *	return within some milliseconds of computing, or once a signal has ended
  *	its blocking.
+ * @leave: before another phase: have the group's attributes again; NULL if they
+ *	have not been changed
  * @fini: after the end, where step() has left something that outlives a process
  */
 struct work_ops {
 	int (*init)(struct work *wk);
+	void (*enter)(struct work *wk);
 	void (*step)(struct work *wk);
+	void (*leave)(struct work *wk);
 	void (*fini)(struct work *wk);
 };
 
@@ -99,6 +106,9 @@ void work_error(struct work *wk);
  * Return: -1, for init()
  */
 int work_fail(struct work *wk, int errnum, const char *fmt, ...) __printf(3, 4);
+
+/* Have the group's policy, nice value and priority again. */
+void work_reset_attr(struct work *wk);
 
 /* Compute for about @ns of CPU time, or until the end; returns units of work. */
 u64 work_compute(struct work *wk, u64 ns);

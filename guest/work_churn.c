@@ -34,6 +34,7 @@ static int init_nice(struct work *wk)
 {
 	if (setpriority(PRIO_PROCESS, 0, -20))
 		return work_fail(wk, errno, "have nice value -20");
+	work_reset_attr(wk);
 	return 0;
 }
 
@@ -43,7 +44,9 @@ static void nice_sweep(struct work *wk)
 	done(wk, setpriority(PRIO_PROCESS, 0, (int)((wk->pos + 1) % 40) - 20));
 }
 
-const struct work_ops work_nice = { .init = init_nice, .step = nice_sweep };
+const struct work_ops work_nice = {
+	.init = init_nice, .step = nice_sweep, .leave = work_reset_attr,
+};
 
 /* What it may use; without the later changes of its cgroup's cpuset */
 static cpu_set_t allowed;
@@ -74,7 +77,16 @@ static void affinity_churn(struct work *wk)
 	done(wk, ret && errno == EINVAL ? 0 : ret);
 }
 
-const struct work_ops work_affinity = { .init = init_affinity, .step = affinity_churn };
+/* See affinity_churn(): if its CPUs are not there any more, the kernel has chosen. */
+static void leave_affinity(struct work *wk)
+{
+	if (sched_setaffinity(0, sizeof(allowed), &allowed) && errno != EINVAL)
+		work_error(wk);
+}
+
+const struct work_ops work_affinity = {
+	.init = init_affinity, .step = affinity_churn, .leave = leave_affinity,
+};
 
 static const int policies[] = { SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO, SCHED_RR };
 
@@ -92,10 +104,10 @@ static int init_policy(struct work *wk)
 {
 	size_t i;
 
-	/* The first one comes last: that is what it starts with. */
-	for (i = ARRAY_SIZE(policies); i--;)
+	for (i = 0; i < ARRAY_SIZE(policies); i++)
 		if (change_policy(i))
 			return work_fail(wk, errno, "have policy %d", policies[i]);
+	work_reset_attr(wk);
 	return 0;
 }
 
@@ -112,7 +124,7 @@ static void fini_policy(struct work *wk)
 }
 
 const struct work_ops work_policy = {
-	.init = init_policy, .step = policy_churn, .fini = fini_policy,
+	.init = init_policy, .step = policy_churn, .leave = work_reset_attr, .fini = fini_policy,
 };
 
 static int cgroup_fds[MAX_CGROUPS];

@@ -60,13 +60,25 @@ static void bursty(struct work *wk)
 
 const struct work_ops work_bursty = { .step = bursty };
 
-static int init_hog(struct work *wk)
+static bool become_hog(const struct work *wk)
 {
 	struct sched_param param = { .sched_priority = 1 };
 
-	if (wk->attr->policy == SCHED_OTHER && sched_setscheduler(0, SCHED_FIFO, &param))
+	return wk->attr->policy != SCHED_OTHER || !sched_setscheduler(0, SCHED_FIFO, &param);
+}
+
+static int init_hog(struct work *wk)
+{
+	if (!become_hog(wk))
 		return work_fail(wk, errno, "become SCHED_FIFO");
+	work_reset_attr(wk);
 	return 0;
+}
+
+static void enter_hog(struct work *wk)
+{
+	if (!become_hog(wk))
+		work_error(wk);
 }
 
 static void hog(struct work *wk)
@@ -74,4 +86,6 @@ static void hog(struct work *wk)
 	burst(wk, 50 * NSEC_PER_MSEC, NSEC_PER_MSEC);
 }
 
-const struct work_ops work_rt_hog = { .init = init_hog, .step = hog };
+const struct work_ops work_rt_hog = {
+	.init = init_hog, .enter = enter_hog, .step = hog, .leave = work_reset_attr,
+};

@@ -96,6 +96,12 @@ int work_fail(struct work *wk, int errnum, const char *fmt, ...)
 	return -1;
 }
 
+void work_reset_attr(struct work *wk)
+{
+	if (attr_set(0, wk->attr))
+		work_error(wk);
+}
+
 /*
  * Always the same numbers: another result is a register that was lost over a
  * context switch.
@@ -286,6 +292,18 @@ static int set_up(const struct worker_job *job, struct work *works, struct meter
 	return ret;
 }
 
+static void enter(struct work *wk)
+{
+	if (wk->ops->enter)
+		wk->ops->enter(wk);
+}
+
+static void leave(struct work *wk)
+{
+	if (wk->ops->leave)
+		wk->ops->leave(wk);
+}
+
 static void work(struct work *works, u32 nr_phases)
 {
 	struct work *wk = works;
@@ -296,7 +314,9 @@ static void work(struct work *works, u32 nr_phases)
 		wk->ops->step(wk);
 		if (nr_phases == 1 || m->now_ns < phase_end_ns)
 			continue;
+		leave(wk);
 		wk = wk == &works[nr_phases - 1] ? works : wk + 1;
+		enter(wk);
 		phase_end_ns = m->now_ns + wk->spec->phase_ns;
 	}
 }
@@ -310,6 +330,7 @@ void worker_main(const struct worker_job *job)
 
 	if (set_up(job, works, &m))
 		_exit(1);
+	enter(works);
 	meter_init(&m, job->run, w, job->spawn->flags & WIRE_SPAWN_BARE);
 	__atomic_store_n(&w->ready, 1, __ATOMIC_RELEASE);
 	wait_for_go(job->run);

@@ -579,6 +579,67 @@ TEST_F(work, phases)
 	}
 }
 
+static int nr_allowed(pid_t pid)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(pid, sizeof(set), &set) ? 0 : CPU_COUNT(&set);
+}
+
+static unsigned int nr_unlike(int (*value)(pid_t pid), pid_t like, const pid_t *pids, size_t nr)
+{
+	unsigned int n = 0;
+
+	while (nr--)
+		n += value(pids[nr]) != value(like);
+	return n;
+}
+
+/* What one phase does to its worker's attributes is not for the next one. */
+TEST_F(work, phases_keep_to_themselves)
+{
+	static const struct wire_phase spin = { .work = WIRE_WORK_SPIN, .phase_ns = 1000 * SEC };
+	static const struct {
+		struct wire_phase phases[2];
+		int (*value)(pid_t pid);
+	} kinds[] = {
+		{ { { .work = WIRE_WORK_NICE, .phase_ns = 60 * MSEC }, spin }, nice_of },
+		{
+			{ { .work = WIRE_WORK_POLICY, .phase_ns = 60 * MSEC }, spin },
+			sched_getscheduler,
+		},
+		{ { { .work = WIRE_WORK_AFFINITY, .phase_ns = 60 * MSEC }, spin }, nr_allowed },
+		{
+			{ spin, { .work = WIRE_WORK_RT_HOG, .phase_ns = 60 * MSEC } },
+			sched_getscheduler,
+		},
+	};
+	struct wire_spawn spawn = { .name = "phases", .count = 6, .nr_phases = 2 };
+	struct peer *p = self->p;
+	pid_t pids[6];
+	unsigned int tries;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		memcpy(spawn.phases, kinds[i].phases, sizeof(kinds[i].phases));
+		ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
+		memcpy(pids, p->reply.pids, sizeof(pids));
+		if (!is_allowed(_metadata, p, CALL(control_start, NULL, 0, WIRE_FOREVER,
+						   GRACE_NS)))
+			return;
+		/* Where others run, too, it takes longer until the first phase is over. */
+		for (tries = 0; tries < 20; tries++) {
+			usleep(500000);
+			if (!nr_unlike(kinds[i].value, p->pid, pids, ARRAY_SIZE(pids)))
+				break;
+		}
+		EXPECT_GT(20, tries) {
+			TH_LOG("kind %zu", i);
+		}
+		ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, GRACE_NS));
+	}
+}
+
 /* Memory is where the policy says, and is said to be there. */
 TEST_F(work, memory_policy)
 {
