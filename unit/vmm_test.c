@@ -936,7 +936,7 @@ static void expect_held(struct __test_metadata *_metadata, const struct held *be
 	EXPECT_EQ(before->mappings, now.mappings);
 }
 
-TEST_F(vmm, nothing_is_left_of_any_end)
+TEST_F_TIMEOUT(vmm, nothing_is_left_of_any_end, 120)
 {
 	static const struct {
 		const u8 *guest;
@@ -1076,7 +1076,7 @@ TEST_F(vmm, overcommitted_vcpus_take_turns)
 }
 
 /* With every number of file descriptors until there are enough */
-TEST_F(vmm, too_few_file_descriptors)
+TEST_F_TIMEOUT(vmm, too_few_file_descriptors, 120)
 {
 	unsigned int failed = 0;
 	struct held before = {};
@@ -1136,7 +1136,7 @@ static unsigned int create_in_little_space(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &old));
 	few = old;
 	for (;;) {
-		few.rlim_cur = start + failed * SZ_64K;
+		few.rlim_cur = start + failed * SZ_128K;
 		ASSERT_EQ(0, setrlimit(RLIMIT_AS, &few));
 		ret = ktstr_vm_create(&self->vm, &self->cfg, &self->err);
 		ASSERT_EQ(0, setrlimit(RLIMIT_AS, &old));
@@ -1155,7 +1155,7 @@ static unsigned int create_in_little_space(struct __test_metadata *_metadata,
 }
 
 /* Every mapping fails once: guest RAM, the CPUs' run areas, the devices' buffers. */
-TEST_F(vmm, too_little_address_space)
+TEST_F_TIMEOUT(vmm, too_little_address_space, 120)
 {
 	struct held before;
 
@@ -1172,7 +1172,7 @@ TEST_F(vmm, too_little_address_space)
 }
 
 /* With room for no thread, for some, until there is enough for all */
-TEST_F(vmm, too_few_threads)
+TEST_F_TIMEOUT(vmm, too_few_threads, 120)
 {
 	const u64 step = SZ_128K, io_stack = SZ_8M, nr_io = 3;
 	struct rlimit old, few;
