@@ -184,6 +184,26 @@ finish()
 	names=()
 }
 
+# --- huge pages, for the tests that take some ---------------------------------
+
+pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+pool_was=
+
+return_huge_pages()
+{
+	[ -z "$pool_was" ] || echo "$pool_was" >"$pool"
+	pool_was=
+}
+
+# As many as the largest of these tests takes; without root they are skipped.
+reserve_huge_pages()
+{
+	[ "$(id -u)" = 0 ] && [ -w "$pool" ] || return 0
+	trap return_huge_pages EXIT
+	pool_was=$(<"$pool")
+	echo $((pool_was + 16)) >"$pool"
+}
+
 names=()
 slots=$(nproc)
 start build-gcc build gcc
@@ -195,6 +215,7 @@ start scripts scripts
 finish
 start fuzz tools/fuzz.sh check
 
+reserve_huge_pages
 for unit in unit/*_test.sh; do
 	[ ! -e "$unit" ] || start "$(basename "$unit" .sh)" program "$KTSTR_DIR/$unit"
 done
@@ -204,6 +225,7 @@ for unit in unit/*_test.c; do
 	start "$name-sanitized" program "$KTSTR_PROGRAMS/obj/check-sanitizers/$name"
 done
 finish
+return_huge_pages
 
 # Each emulated host has one CPU; guests that run for real need all there are.
 if [ "${KTSTR_HOST:-}" = native ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then

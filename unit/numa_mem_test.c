@@ -16,6 +16,7 @@
 #include "kselftest_harness.h"
 #include "memory_map.h"
 #include "numa_mem.h"
+#include "testutil.h"
 #include "warnings.h"
 
 #define MIB	((u64)SZ_1M)
@@ -407,14 +408,16 @@ TEST(pool_too_small)
 {
 	const struct numa_mem_config cfg = { .pages = NUMA_MEM_HUGETLB };
 	const struct numa_mem_config only = { .pages = NUMA_MEM_HUGETLB_ONLY };
-	u64 size = (numa_mem_free_huge_pages() + 8) * SZ_2M;
 	const struct topology topo = topology(2);
 	unsigned int before, i;
 	struct numa_mem mem;
 	struct warnings w = {};
 	struct errmsg err;
 	char line[512];
+	u64 size;
 
+	hold_huge_pages();
+	size = (numa_mem_free_huge_pages() + 8) * SZ_2M;
 	ASSERT_EQ(0, numa_mem_layout(&mem, &topo, size, &err));
 	before = nr_mappings();
 	EXPECT_EQ(-ENOMEM, numa_mem_map(&mem, &only, &w, &err));
@@ -444,13 +447,15 @@ TEST(pages_from_the_pool)
 {
 	const struct numa_mem_config cfg = { .pages = NUMA_MEM_HUGETLB };
 	const struct topology topo = topology(2);
-	u64 free = numa_mem_free_huge_pages();
 	struct numa_mem mem;
 	struct warnings w = {};
 	struct errmsg err;
 	char line[512];
 	unsigned int i;
+	u64 free;
 
+	hold_huge_pages();
+	free = numa_mem_free_huge_pages();
 	if (free < 4)
 		SKIP(return, "%llu free huge pages of 4: echo 4 >/proc/sys/vm/nr_hugepages",
 		     (unsigned long long)free);
@@ -669,6 +674,7 @@ TEST(file_in_huge_pages)
 	char *ram;
 	int fd;
 
+	hold_huge_pages();
 	ram = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 	if (ram == MAP_FAILED)

@@ -4,11 +4,13 @@
 #define KTSTR_TESTUTIL_H
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <linux/compiler.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
@@ -51,6 +53,19 @@ static inline int open_files(void)
 		n++;
 	closedir(dir);
 	return n;
+}
+
+/*
+ * The host's huge pages are one pool for all programs: tests that take from it, or
+ * count what is in it, take turns. Until this process ends.
+ */
+static inline void hold_huge_pages(void)
+{
+	int fd = open("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+		      O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		flock(fd, LOCK_EX);
 }
 
 /* The text of a file, as part of the program: it runs wherever that is put. */

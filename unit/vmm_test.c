@@ -846,6 +846,7 @@ TEST_F(vmm, memory_later)
 /* What the host cannot give is said, and the guest runs. */
 TEST_F(vmm, memory_warning)
 {
+	hold_huge_pages();
 	set_guest(_metadata, self, guest_poweroff);
 	self->cfg.memory = (numa_mem_free_huge_pages() + 64) * SZ_2M;
 	self->cfg.backing.pages = NUMA_MEM_HUGETLB_ONLY;
@@ -861,6 +862,28 @@ TEST_F(vmm, memory_warning)
 	self->cfg.backing.pages = NUMA_MEM_THP;
 	create(_metadata, self);
 	EXPECT_STREQ("", ktstr_vm_result(self->vm)->warnings);
+}
+
+/* A guest whose RAM is huge pages, which come from the pool and go back there */
+TEST_F(vmm, memory_from_the_pool)
+{
+	const u64 pages = MEMORY / SZ_2M;
+	u64 free;
+
+	hold_huge_pages();
+	free = numa_mem_free_huge_pages();
+	if (free < pages)
+		SKIP(return, "%llu free huge pages of %llu (see /proc/sys/vm/nr_hugepages)",
+		     (unsigned long long)free, (unsigned long long)pages);
+	self->cfg.backing.pages = NUMA_MEM_HUGETLB_ONLY;
+	set_guest(_metadata, self, guest_poweroff);
+	start(_metadata, self);
+	EXPECT_EQ(free - pages, numa_mem_free_huge_pages());
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, WAIT_NS));
+	EXPECT_EQ(KTSTR_VM_POWEROFF, ktstr_vm_result(self->vm)->state);
+	EXPECT_STREQ("", ktstr_vm_result(self->vm)->warnings);
+	destroy(self);
+	EXPECT_EQ(free, numa_mem_free_huge_pages());
 }
 
 TEST_F(vmm, bad_kernel)
