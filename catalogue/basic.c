@@ -29,13 +29,15 @@ static const struct scenario scenarios[] = {
 		.name = "alone",
 		.bug = "A task that is alone on the machine is stopped, or moved for no reason.",
 		.workers = { { "alone", .count = 1 } },
-		.limits = { .migrations = 100 },
+		.limits = { .migrations = 100, .floor = UNLIMITED },
 	},
 	{
 		.suite = "basic",
 		.name = "yielding",
 		.bug = "A task that yields is forgotten, or goes on as if it had not.",
 		.workers = { { "polite", .percent_of_cpus = 200, DOES(YIELD) } },
+		/* A guest that shares a CPU idles for a moment at many of the yields. */
+		.limits = { .idle = UNLIMITED },
 	},
 	{
 		.suite = "basic",
