@@ -2,7 +2,7 @@
 # In a kernel tree this is a kselftest; see Documentation/dev-tools/kselftest.rst.
 # Anywhere else it is the front door only: "make help" says what there is.
 
-.PHONY: help run check check-large bench fuzz
+.PHONY: help run check check-large detect bench fuzz
 
 ifeq ($(wildcard ../../lib.mk),)
 .DEFAULT_GOAL := help
@@ -57,7 +57,7 @@ SCX_TREE := scx_simple scx_qmap scx_central scx_flatcg
 SCX_RUNNER := $(if $(wildcard ../runner.c),scx_runner)
 BPF_PROGS := $(SCX_TREE) scx_ktstr $(SCX_RUNNER)
 TEST_GEN_FILES := ktstr_agent ktstr_probe ktstr_host_init ktstr_emulated ktstr_locks \
-		  emulated-host.sh $(PAYLOADS) $(if $(NO_SCX),,$(BPF_PROGS))
+		  ktstr_detect emulated-host.sh $(PAYLOADS) $(if $(NO_SCX),,$(BPF_PROGS))
 endif
 
 # SAN=1: the same with ASan and UBSan, beside the normal build.
@@ -132,6 +132,7 @@ $(UNITS:%=$(OUTPUT)/%): $(OUTPUT)/unit_%: $(OBJ)/unit/%_test.o
 $(BENCHES:%=$(OUTPUT)/%): $(OUTPUT)/bench_%: $(OBJ)/bench/%.o
 $(OUTPUT)/ktstr_emulated: $(OBJ)/tools/ktstr_host_run.o
 $(OUTPUT)/ktstr_locks: $(OBJ)/tools/ktstr_locks.o
+$(OUTPUT)/ktstr_detect: $(OBJ)/tools/ktstr_detect.o
 
 # What building a VM calls outside of itself: the test makes each call fail.
 comma := ,
@@ -143,7 +144,7 @@ unit_performance_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,numa_mem_map \
 			    numa_mem_free_huge_pages)
 
 DYNAMIC_PROGS := $(addprefix $(OUTPUT)/,$(SCENARIOS) $(UNITS) $(BENCHES) \
-		   ktstr_emulated ktstr_locks)
+		   ktstr_emulated ktstr_locks ktstr_detect)
 $(DYNAMIC_PROGS): $(LIBKTSTR) $(LIBBPF)
 	$(call msg,LINK,,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS) $($(@F)_LDFLAGS) $(filter %.o,$^) \
@@ -337,13 +338,16 @@ help:
 	@echo
 	@echo "  make run             build a kernel and the suite, and run the suite"
 	@echo "  make run KDIR=DIR    the same in the kernel tree DIR"
+	@echo "  make run FULL=1      the same with all scenarios, for hours"
 	@echo "  make check           every test that there is, unit tests included"
 	@echo "  make check-large     guests of 4 to 252 CPUs, whose topologies are checked"
+	@echo "  make detect          are broken schedulers found, and healthy ones never blamed?"
+	@echo "  make detect FULL=1   the same with all schedulers in all scenarios, for days"
 	@echo "  make bench           boot time, set-up time and memory, against peers"
 	@echo "  make fuzz            feed what guests and files decide with anything, for long"
 	@echo
 	@echo "KTSTR_CACHE (~/.cache/ktstr) is where trees and builds are kept. In a kernel tree:"
 	@echo "  make -C tools/testing/selftests TARGETS=sched_ext/ktstr run_tests"
 
-run check check-large bench fuzz:
+run check check-large detect bench fuzz:
 	@tools/run.sh $@

@@ -499,6 +499,18 @@ void detect_judge(const struct detect_row *row, enum verdict verdict,
 		result->stated = true;
 }
 
+/* Could the check that is to decide not decide, whatever others have found? */
+static bool is_undecided(const struct detect_row *row, const struct findings *findings,
+			 const struct detect_result *result)
+{
+	const struct finding *finding;
+
+	if (result->verdict != VERDICT_FAIL || result->stated || !row->check)
+		return result->verdict == VERDICT_INCONCLUSIVE;
+	finding = check_find(findings, row->check, NULL);
+	return finding && finding->verdict == VERDICT_INCONCLUSIVE;
+}
+
 int detect_play(const struct detect_plan *plan, struct detect_play *play,
 		enum verdict (*play_fn)(struct stage *stage, const struct play *what,
 					struct findings *findings),
@@ -514,7 +526,6 @@ int detect_play(const struct detect_plan *plan, struct detect_play *play,
 		.rerun = rerun,
 	};
 	struct findings *findings = calloc(1, sizeof(*findings));
-	enum verdict verdict;
 	u64 start = clock_ns();
 	unsigned int tries;
 
@@ -522,9 +533,8 @@ int detect_play(const struct detect_plan *plan, struct detect_play *play,
 		return -ENOMEM;
 	for (tries = 0; tries < DETECT_MAX_TRIES; tries++) {
 		findings->nr = 0;
-		verdict = play_fn(stage, &what, findings);
-		detect_judge(row, verdict, findings, &play->result);
-		if (verdict != VERDICT_INCONCLUSIVE)
+		detect_judge(row, play_fn(stage, &what, findings), findings, &play->result);
+		if (!is_undecided(row, findings, &play->result))
 			break;
 	}
 	play->result.ms = (clock_ns() - start) / NSEC_PER_MSEC;

@@ -23,7 +23,10 @@
 #define DETECT_COMMAND_SIZE	64
 #define DETECT_CHECKS_SIZE	96
 
-/* A play that is INCONCLUSIVE is played again until it was played so often. */
+/*
+ * A play that is INCONCLUSIVE is played again until it was played so often; so is one
+ * of a faulty scheduler whose stated check is, even if others have failed.
+ */
 #define DETECT_MAX_TRIES	3
 
 /**
@@ -212,7 +215,7 @@ void detect_judge(const struct detect_row *row, enum verdict verdict,
 		  const struct findings *findings, struct detect_result *result);
 
 /**
- * detect_play() - play, again if it is INCONCLUSIVE, and judge
+ * detect_play() - play, again if it was not decided (DETECT_MAX_TRIES), and judge
  * @plan: a plan
  * @play: one of its plays; its result is filled in
  * @play_fn: stage_play(), or a test's

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # From a fresh machine to a verdict: "make run", "make check", "make check-large",
-# "make bench" and "make fuzz" end up here. Packages, a kernel tree, this directory
-# in it, the kernel, the suite, the tests; every stage may be interrupted anyhow and
-# be run again.
+# "make detect", "make bench" and "make fuzz" end up here. Packages, a kernel tree,
+# this directory in it, the kernel, the suite, the tests; every stage may be
+# interrupted anyhow and be run again.
 #
-#	tools/run.sh run|check|check-large|bench|fuzz
+#	tools/run.sh run|check|check-large|detect|bench|fuzz
 #
+# FULL		1, with run: all scenarios of the catalogue, on two topologies; with
+#		detect: all schedulers in all scenarios
 # KDIR		kernel tree to test; with none given, linux-source-6.12 from Debian
 # O		where KDIR is built, as for the kernel's own make
 # KTSTR_SOURCE	tarball of the kernel to test, if it is not Debian's
@@ -559,25 +561,68 @@ build_suite()
 	[ -z "$out_of_tree" ] || programs=$obj/kselftest/$suite
 }
 
+# How many tests there are in what "-l" of a test program shows: blocks of three
+# columns, fixture, variants and tests; each test is run on each variant.
+count_tests()
+{
+	awk 'function block() { nr += tests * (variants ? variants : 1); tests = variants = 0 }
+	     /^#/ { next }
+	     /^---/ { block(); next }
+	     { variants += substr($0, 22, 1) ~ /[^ ]/; tests += substr($0, 48, 1) ~ /[^ ]/ }
+	     END { block(); print nr + 0 }'
+}
+
+# On an emulated host a test takes about 10 s, and half of that for real.
+announce_full()
+{
+	local each=5
+
+	! wants_emulated_host || each=10
+	full_tests=$("$programs/catalogue" -l 2>&1 | count_tests)
+	full_begun=0
+	full_told=0
+	every=progress_full
+	export kselftest_override_timeout=${kselftest_override_timeout:-$((full_tests * 60))}
+	say "the catalogue: $full_tests tests, about $((full_tests * each / 60 + 1)) min"
+}
+
+progress_full()
+{
+	local tests
+
+	[ $((SECONDS - full_told)) -ge 60 ] || return 0
+	tests=$(sed -n '/^# selftests: .*: catalogue$/,/^\(not \)\?ok /p' "$log" |
+		grep -cE '^# (not )?ok ')
+	[ "$tests" -gt 0 ] && [ "$tests" -lt "$full_tests" ] || return 0
+	[ "$full_begun" -gt 0 ] || full_begun=$SECONDS
+	full_told=$SECONDS
+	say "the catalogue: $tests of $full_tests tests," \
+	    "$(((SECONDS - full_begun) * (full_tests - tests) / tests / 60 + 1)) min left"
+}
+
 finish()
 {
-	local log=$cache/log/$action.log failed total status out tee
+	local log=$cache/log/$action.log failed total status out tee every=
 
 	stage "$action, $SECONDS s after the start"
 	say "log: $log"
 	case $action in
-	run)	set -- "${ksft[@]}" run_tests ;;
+	run)	set -- "${ksft[@]}" run_tests
+		[ -z "${KTSTR_FULL:-}" ] || announce_full
+		;;
 	check)	set -- "$repo/tools/check.sh" ;;
 	check-large) set -- "$repo/tools/check-large.sh" ;;
+	detect)	set -- "$repo/tools/detect.sh" ;;
 	bench)	set -- "$repo/bench/run.sh" ;;
 	fuzz)	set -- "$repo/tools/fuzz.sh" ;;
 	esac
 	export KTSTR_TREE=$tree KTSTR_BUILD=$obj KTSTR_DIR=$dir KTSTR_PROGRAMS=$programs
+	export KTSTR_CACHE=$cache
 	exec {out}> >(trap '' INT TERM HUP; exec tee "$log" {guard_in}>&-)
 	tee=$!
 	start_session "$@" >&"$out" 2>&1
 	exec {out}>&-
-	wait_session :
+	wait_session "${every:-:}"
 	status=$?
 	wait "$tee"
 	[ "$action" = run ] || exit $status
@@ -592,8 +637,17 @@ finish()
 # --------------------------------------------------------------------------
 
 case $action in
-run | check | check-large | bench | fuzz) ;;
-*) die "what is \"$action\"? It is run, check, check-large, bench or fuzz." ;;
+run | check | check-large | detect | bench | fuzz) ;;
+*) die "what is \"$action\"? It is run, check, check-large, detect, bench or fuzz." ;;
+esac
+
+case ${FULL:-0} in
+0)	;;
+1)	[ "$action" = run ] || [ "$action" = detect ] ||
+		die "FULL=1 is for \"make run\" and \"make detect\"."
+	export KTSTR_FULL=1
+	;;
+*)	die "FULL=$FULL: 1, or nothing." ;;
 esac
 
 debian_source=/usr/src/linux-source-6.12.tar.xz

@@ -584,6 +584,42 @@ TEST_F(plan, inconclusive_is_played_again)
 	}
 }
 
+static enum verdict other_fails(struct stage *stage, const struct play *what,
+				struct findings *findings)
+{
+	add(findings, "workers", VERDICT_FAIL);
+	add(findings, "starvation", script[stage->plays++]);
+	return what ? VERDICT_FAIL : VERDICT_SKIP;
+}
+
+TEST_F(plan, stated_check_that_is_inconclusive_is_played_again)
+{
+	struct detect_play *faulty, *healthy;
+	struct stage stage = {};
+
+	ASSERT_EQ(0, make(self));
+	faulty = find(&self->plan, "starve", "crowd", 1);
+	healthy = find(&self->plan, "good", "crowd", 1);
+	script[0] = VERDICT_INCONCLUSIVE;
+	script[1] = VERDICT_FAIL;
+	ASSERT_EQ(0, detect_play(&self->plan, faulty, other_fails, &stage, NULL));
+	EXPECT_EQ(2, stage.plays);
+	EXPECT_EQ(true, faulty->result.stated);
+
+	stage.plays = 0;
+	script[0] = VERDICT_PASS;
+	ASSERT_EQ(0, detect_play(&self->plan, faulty, other_fails, &stage, NULL));
+	EXPECT_EQ(1, stage.plays);
+	EXPECT_EQ(false, faulty->result.stated);
+
+	/* There is nothing that could take the blame from a healthy one. */
+	stage.plays = 0;
+	script[0] = VERDICT_INCONCLUSIVE;
+	ASSERT_EQ(0, detect_play(&self->plan, healthy, other_fails, &stage, NULL));
+	EXPECT_EQ(1, stage.plays);
+	EXPECT_EQ(VERDICT_FAIL, healthy->result.verdict);
+}
+
 /* -- lines ------------------------------------------------------------------------- */
 
 static void copy(char *to, const char *text, size_t size)

@@ -66,7 +66,7 @@ fake()
 # run NAME=VALUE...: "make run", without a terminal; sets $status.
 run()
 {
-	(cd "$repo" && exec env -u KDIR -u O -u KTSTR_SOURCE KTSTR_HOST=native \
+	(cd "$repo" && exec env -u KDIR -u O -u FULL -u KTSTR_SOURCE KTSTR_HOST=native \
 		KTSTR_CACHE="$tmp/cache" TOY_HOOKS="$tmp/hooks.mk" "$@" \
 		"$repo/tools/run.sh" run) >"$tmp/out" 2>&1 </dev/null
 	status=$?
@@ -212,6 +212,30 @@ run KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
 expect "a kernel that does not build" 1 "toy.c:1: error: no" "the kernel does not build" \
        "the whole log is $tmp/cache/log/kernel.log"
 
+# shellcheck disable=SC2016
+echo 'TOY_RUN = echo "not ok 1 FULL is $(KTSTR_FULL)";' >"$tmp/hooks.mk"
+programs=$(echo "$tmp"/cache/build*)/kselftest/sched_ext/ktstr
+mkdir -p "$programs"
+cat >"$programs/catalogue" <<'END'
+#!/bin/sh
+[ "$*,$KTSTR_FULL" = -l,1 ] || exit
+printf '# %-18s %-25s %s\n' FIXTURE VARIANT TEST
+printf '%-20s %-25s %s\n' global '' '' ----- '' '' basic one steady '' two alone '' three ''
+printf '%-20s %-25s %s\n' ----- '' '' rt '' hog
+END
+chmod +x "$programs/catalogue"
+run FULL=1 KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "all scenarios" 1 "the catalogue: 7 tests, about 1 min" "not ok 1 FULL is 1"
+run KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "some of them" 1 "FULL is "
+if grep -q "the catalogue:" "$tmp/out"; then
+	not_ok "without an estimate" "there is one"
+else
+	ok "without an estimate"
+fi
+run FULL=yes KDIR="$tmp/none"
+expect "FULL that is neither" 1 "FULL=yes: 1, or nothing."
+
 # --- signals ---------------------------------------------------------------------
 # A tar that stays in the middle of its work: tar --strip-components=1 -C DIR ...
 # shellcheck disable=SC2016
@@ -280,12 +304,14 @@ if mount -t tmpfs -o size=8m tmpfs "$tmp/small" 2>/dev/null; then
 		ok "nothing is left of it"
 	fi
 
+	# With room for the suite
+	mount -o remount,size=$(($(du -sm "$repo" | cut -f 1) + 8))m "$tmp/small"
 	# shellcheck disable=SC2016
-	echo 'TOY_KERNEL = head -c 12M /dev/zero >$(O)/$@.o' >"$tmp/hooks.mk"
+	echo 'TOY_KERNEL = cat /dev/zero >$(O)/$@.o' >"$tmp/hooks.mk"
 	run PATH="$tmp/fake:$PATH" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
 	expect "the disk is full while building" 1 "the kernel does not build" "The disk is full"
 	: >"$tmp/hooks.mk"
-	mount -o remount,size=64m "$tmp/small"
+	mount -o remount,size=$(($(du -sm "$repo" | cut -f 1) + 64))m "$tmp/small"
 	run PATH="$tmp/fake:$PATH" KTSTR_CACHE="$tmp/small" KTSTR_SOURCE="$tmp/linux-large.tar.xz"
 	expect "with more space it works" 0 "1 of 1 programs passed"
 else
