@@ -28,7 +28,12 @@ extern const struct suite suite_stress;
 /* Short turns, of which a worker has many also where it shares its CPU with others */
 #define DOZES	DOES(BURSTY, .run_ns = NSEC_PER_MSEC, .sleep_ns = 2 * NSEC_PER_MSEC)
 
-/* Of limits: who is due little gets too little to be compared with others. */
-#define BY_WEIGHT	.starved = UNLIMITED, .spread = UNLIMITED, .gap_ms = UNLIMITED
+/*
+ * Of limits: who is due little gets too little to be compared with others. In a few
+ * seconds EEVDF balances CPUs only so well: three times their share was seen of tasks
+ * that are due 6 %, and without weights it would be eight times.
+ */
+#define BY_WEIGHT	.starved = UNLIMITED, .spread = UNLIMITED, .gap_ms = UNLIMITED, \
+			.weight_error = 100
 
 #endif /* KTSTR_CATALOGUE_SUITES_H */
