@@ -94,7 +94,7 @@ int load_finish(struct session *s, struct control_reply *reply, struct errmsg *e
  *
  * @workers: how many there are
  * @stuck: how many did not run at all, or did not come back at the end
- * @corrupt: how many had a wrong result, as a register was lost
+ * @corrupt: how many had a wrong result, as a register or memory was lost
  * @cpu_ns: CPU time in all
  * @available_ns: time that the host left to the workers' CPUs: the mean
  * @mean_rate: work units per second of that time: the mean

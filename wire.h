@@ -444,7 +444,7 @@ struct wire_gap {
  * @WIRE_REPORT_NEVER_RAN: it was not on a CPU at all between start and end
  * @WIRE_REPORT_DIED: it ended before the run did, which is an error
  * @WIRE_REPORT_CORRUPT: the same unit of work had different results: a register
- *	was lost over a context switch
+ *	was lost over a context switch; or memory did not keep what was written to it
  * @WIRE_REPORT_ERROR: a system call that its work consists of has failed
  */
 enum wire_report_flags {

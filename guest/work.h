@@ -97,6 +97,9 @@ void work_done(struct work *wk, u64 rounds);
 /* A system call of a round has failed: the report will say so. */
 void work_error(struct work *wk);
 
+/* What was computed, or kept in memory, is not what it has to be: likewise. */
+void work_corrupt(struct work *wk);
+
 /**
  * work_fail() - say that this work cannot be done
  * @wk: the work
@@ -113,6 +116,9 @@ void work_reset_attr(struct work *wk);
 /* Compute for about @ns of CPU time, or until the end; returns units of work. */
 u64 work_compute(struct work *wk, u64 ns);
 
+/* Let others run. */
+void work_sched_yield(struct work *wk);
+
 /* Sleep until @due_ns of CLOCK_MONOTONIC, and measure the wake-up. */
 void work_sleep_until(struct work *wk, u64 due_ns);
 
@@ -126,12 +132,12 @@ void work_sleep(struct work *wk, u64 ns);
  * @seen: the value to wait for the end of
  * @stamp_ns: when it was changed, to be read after it
  *
- * Return: whether it has; if not, a signal came first.
+ * Return: whether it has; if not, a signal came first, or it cannot be waited for.
  */
 bool work_wait(struct work *wk, u32 *word, u32 seen, const u64 *stamp_ns);
 
 /* Wake up to @n that wait for a futex. */
-void work_wake(u32 *word, int n);
+void work_wake(struct work *wk, u32 *word, int n);
 
 /* A number that is not predictable, but the same in each run */
 u64 work_random(struct work *wk);

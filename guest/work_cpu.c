@@ -19,7 +19,7 @@ const struct work_ops work_spin = { .step = spin };
 static void yield(struct work *wk)
 {
 	work_compute(wk, wk->spec->run_ns ?: 100 * NSEC_PER_USEC);
-	sched_yield();
+	work_sched_yield(wk);
 	work_done(wk, 1);
 }
 
@@ -36,7 +36,7 @@ static void mixed(struct work *wk)
 		work_sleep(wk, work_random(wk) % (2 * sleep_ns));
 		break;
 	case 1:
-		sched_yield();
+		work_sched_yield(wk);
 		break;
 	}
 	work_done(wk, 1);

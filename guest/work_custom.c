@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@
 static void compile(struct work *wk)
 {
 	work_compute(wk, NSEC_PER_MSEC / 10);
-	sched_yield();
+	work_sched_yield(wk);
 	work_compute(wk, 2 * NSEC_PER_MSEC);
 	work_sleep(wk, NSEC_PER_MSEC / 10);
 	work_done(wk, 1);

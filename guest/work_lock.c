@@ -34,7 +34,7 @@ static void unlock(struct work *wk)
 	/* The last reading of the clock is just over: the end of computing. */
 	__atomic_store_n(&slot->stamp_ns, wk->meter->now_ns, __ATOMIC_RELAXED);
 	if (__atomic_exchange_n(&slot->word, 0, __ATOMIC_RELEASE) == 2)
-		work_wake(&slot->word, 1);
+		work_wake(wk, &slot->word, 1);
 }
 
 static void mutex(struct work *wk)

@@ -2,7 +2,6 @@
 /* Work on memory: caches, page faults, nodes */
 #include <errno.h>
 #include <linux/sizes.h>
-#include <sched.h>
 #include <sys/mman.h>
 
 #include <linux/kernel.h>
@@ -15,6 +14,9 @@
 #define CACHE_ACCESSES	4096
 #define FAULTS		64	/* between two readings of the clock */
 #define NUMA_ACCESSES	256
+
+/* What eight bytes of memory are at first */
+#define FRESH		0x0101010101010101ULL
 
 /* A cache line of the memory that is worked on */
 struct line {
@@ -70,15 +72,31 @@ static void cache(struct work *wk)
 	work_done(wk, 1);
 }
 
-const struct work_ops work_cache = { .init = init_cache, .step = cache };
+/* In a cycle, no line is visited more often than another, but for the last time around. */
+static void fini_cache(struct work *wk)
+{
+	const struct line *lines = wk->mem;
+	u32 nr = wk->size / LINE_SIZE, least = lines[0].visits, most = least, i;
+
+	for (i = 1; i < nr; i++) {
+		least = min(least, lines[i].visits);
+		most = max(most, lines[i].visits);
+	}
+	if (most - least > 1)
+		work_corrupt(wk);
+}
+
+const struct work_ops work_cache = { .init = init_cache, .step = cache, .fini = fini_cache };
 
 static void cache_yield(struct work *wk)
 {
 	cache(wk);
-	sched_yield();
+	work_sched_yield(wk);
 }
 
-const struct work_ops work_cache_yield = { .init = init_cache, .step = cache_yield };
+const struct work_ops work_cache_yield = {
+	.init = init_cache, .step = cache_yield, .fini = fini_cache,
+};
 
 /* The first of the two begins; see pipe_pair(). */
 static void cache_pipe(struct work *wk)
@@ -90,7 +108,9 @@ static void cache_pipe(struct work *wk)
 	work_pipe_wake(wk);
 }
 
-const struct work_ops work_cache_pipe = { .init = init_cache, .step = cache_pipe };
+const struct work_ops work_cache_pipe = {
+	.init = init_cache, .step = cache_pipe, .fini = fini_cache,
+};
 
 static int init_fault(struct work *wk)
 {
@@ -114,8 +134,9 @@ static void fault(struct work *wk)
 	if (wk->pos < wk->size)
 		return;
 	wk->pos = 0;
-	if (!work_stopped(wk))		/* the report says where they are */
-		madvise(wk->mem, wk->size, MADV_DONTNEED);
+	/* (the report says where they are at the end) */
+	if (!work_stopped(wk) && madvise(wk->mem, wk->size, MADV_DONTNEED))
+		work_error(wk);
 }
 
 const struct work_ops work_fault = { .init = init_fault, .step = fault };
@@ -134,8 +155,20 @@ static void numa(struct work *wk)
 		word = wk->mem + work_random(wk) % (wk->size / PAGE_BYTES) * PAGE_BYTES;
 		WRITE_ONCE(*word, *word + 1);
 	}
+	wk->pos += NUMA_ACCESSES;
 	meter_ran(wk->meter, &wk->best_ns);
 	work_done(wk, 1);
 }
 
-const struct work_ops work_numa = { .init = init_numa, .step = numa };
+/* Each access has added 1 to what work_alloc() left there. */
+static void fini_numa(struct work *wk)
+{
+	u64 sum = 0, at;
+
+	for (at = 0; at < wk->size; at += PAGE_BYTES)
+		sum += *(u64 *)(wk->mem + at) - FRESH;
+	if (sum != wk->pos)
+		work_corrupt(wk);
+}
+
+const struct work_ops work_numa = { .init = init_numa, .step = numa, .fini = fini_numa };

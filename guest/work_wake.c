@@ -3,6 +3,7 @@
  * Work that consists of waking each other up. Who wakes takes a time stamp right
  * before, so that who is woken up knows how long that took.
  */
+#include <errno.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -31,7 +32,7 @@ static void wake_slot(struct work *wk, struct worker_slot *slot, int n)
 {
 	__atomic_store_n(&slot->stamp_ns, stamp(wk), __ATOMIC_RELAXED);
 	__atomic_add_fetch(&slot->word, 1, __ATOMIC_RELEASE);
-	work_wake(&slot->word, n);
+	work_wake(wk, &slot->word, n);
 }
 
 /* Wait for the @wk->pos'th change of a futex, which nobody changes twice before. */
@@ -100,7 +101,7 @@ static void answer(struct work *wk)
 	__atomic_store_n(&slot->answer_ns, stamp(wk), __ATOMIC_RELAXED);
 	/* Only the last one has to wake the first of the team up. */
 	if (__atomic_add_fetch(&slot->answers, 1, __ATOMIC_RELEASE) == wk->team_size - 1)
-		work_wake(&slot->answers, 1);
+		work_wake(wk, &slot->answers, 1);
 }
 
 static void fanout(struct work *wk)
@@ -122,6 +123,8 @@ bool work_pipe_wait(struct work *wk)
 	meter_sleep(wk->meter, 0);
 	n = read(wk->pipes[wk->member ? 0 : 2], &stamp_ns, sizeof(stamp_ns));
 	meter_woke(wk->meter, n == sizeof(stamp_ns) ? stamp_ns : 0);
+	if (n < 0 && errno != EINTR)
+		work_error(wk);
 	return n == sizeof(stamp_ns);
 }
 

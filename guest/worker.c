@@ -85,6 +85,11 @@ void work_error(struct work *wk)
 	wk->self->report.flags |= WIRE_REPORT_ERROR;
 }
 
+void work_corrupt(struct work *wk)
+{
+	wk->self->report.flags |= WIRE_REPORT_CORRUPT;
+}
+
 int work_fail(struct work *wk, int errnum, const char *fmt, ...)
 {
 	va_list ap;
@@ -138,10 +143,16 @@ u64 work_compute(struct work *wk, u64 ns)
 
 	for (done = 0; done < max_t(u64, units, 1) && !work_stopped(wk); done++) {
 		if (work_unit() != expected)
-			r->flags |= WIRE_REPORT_CORRUPT;
+			work_corrupt(wk);
 		meter_ran(wk->meter, &r->unit_ns);
 	}
 	return done;
+}
+
+void work_sched_yield(struct work *wk)
+{
+	if (sched_yield())
+		work_error(wk);
 }
 
 void work_sleep_until(struct work *wk, u64 due_ns)
@@ -150,10 +161,13 @@ void work_sleep_until(struct work *wk, u64 due_ns)
 		.tv_sec = due_ns / NSEC_PER_SEC,
 		.tv_nsec = due_ns % NSEC_PER_SEC,
 	};
+	int ret;
 
 	meter_sleep(wk->meter, due_ns);
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	ret = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 	meter_woke(wk->meter, due_ns);
+	if (ret && ret != EINTR)
+		work_error(wk);
 }
 
 void work_sleep(struct work *wk, u64 ns)
@@ -168,10 +182,15 @@ bool work_wait(struct work *wk, u32 *word, u32 seen, const u64 *stamp_ns)
 
 	meter_sleep(wk->meter, 0);
 	while (!(changed = __atomic_load_n(word, __ATOMIC_ACQUIRE) != seen)) {
-		if (!syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0))
+		if (!syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0)) {
 			slept = true;
-		else if (errno == EINTR)
-			break;
+			continue;
+		}
+		if (errno == EAGAIN)
+			continue;
+		if (errno != EINTR)
+			work_error(wk);
+		break;
 	}
 	/* Who does not have to sleep is not woken up. */
 	if (changed && !slept)
@@ -181,9 +200,10 @@ bool work_wait(struct work *wk, u32 *word, u32 seen, const u64 *stamp_ns)
 	return changed;
 }
 
-void work_wake(u32 *word, int n)
+void work_wake(struct work *wk, u32 *word, int n)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+	if (syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0) < 0)
+		work_error(wk);
 }
 
 /* xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators" */

@@ -32,6 +32,9 @@ struct peer {
 	pid_t pid;
 	int log_fd;		/* the agent's stderr */
 	char dir[64];		/* for files of the test */
+	/* Called by the agent's process before it executes @path; may be NULL */
+	void (*before_exec)(const struct peer *p, const char *path);
+	const void *arg;	/* for that function */
 };
 
 static bool send_all(int fd, const void *data, size_t len)
@@ -117,6 +120,8 @@ static void exec_agent(struct peer *p, int log_fd)
 	snprintf(kmsg, sizeof(kmsg), "%s/kmsg", p->dir);
 	dup2(log_fd, STDERR_FILENO);
 	fcntl(p->other_fd, F_SETFD, 0);
+	if (p->before_exec)
+		p->before_exec(p, path);
 	execl(path, "ktstr_agent", "--fd", fd, "--scx", p->dir, "--kmsg", kmsg,
 	      "--root", p->dir, (char *)NULL);
 	dprintf(STDERR_FILENO, "%s: %s", path, strerror(errno));
