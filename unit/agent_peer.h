@@ -17,7 +17,6 @@
 
 #include "clock.h"
 #include "control.h"
-#include "kselftest_harness.h"
 
 #define SEC	NSEC_PER_SEC
 #define MSEC	NSEC_PER_MSEC
@@ -185,12 +184,6 @@ static inline void agent_stop(struct peer *p)
 	control_reply_free(&p->reply);					\
 	fn(&p->c, ##__VA_ARGS__, &p->reply, &p->err);			\
 })
-
-static inline void expect_in(struct __test_metadata *_metadata, const char *part,
-			     const char *text)
-{
-	EXPECT_NE(NULL, strstr(text, part)) TH_LOG("\"%s\" is not in: %s", part, text);
-}
 
 /* Make workers in the agent's cgroup, without anything special. */
 #define SPAWN(group, nr, work_type)						\

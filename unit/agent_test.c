@@ -20,6 +20,7 @@
 #include <linux/kernel.h>
 
 #include "agent_peer.h"
+#include "expect.h"
 #include "cpulist.h"
 
 /* Kernel and user of the fake sched_ext: a shell script that runs in @dir */

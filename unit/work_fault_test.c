@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "agent_peer.h"
+#include "expect.h"
 
 #define RUN_NS		(150 * MSEC)
 #define MAX_RUN_NS	(10 * SEC)
