@@ -335,7 +335,10 @@ void check_crowd(const struct check_run *run, const struct check_group *g, struc
 	struct cpu_set cpus = check_cpus_of(run, g), other, both;
 	size_t i;
 
-	*crowd = (struct crowd){ .cpus = cpu_set_count(&cpus), .even = !run->hotplug };
+	*crowd = (struct crowd){
+		.cpus = cpu_set_count(&cpus),
+		.even = !run->hotplug && !run->nr_programs,
+	};
 	for (i = 0; i < run->nr_groups; i++) {
 		const struct check_group *o = &run->groups[i];
 
@@ -461,7 +464,8 @@ static const char *starved(const struct check_run *run)
 	u64 workable = workable_ns(run), work = 0;
 	const struct check_group *g;
 
-	if (!run->host_is_tcg || workable < MIN_BUSY_NS)
+	/* What programs got done is not known in these terms. */
+	if (!run->host_is_tcg || workable < MIN_BUSY_NS || run->nr_programs)
 		return NULL;
 	for (g = run->groups; g < run->groups + run->nr_groups; g++)
 		work += check_work_ns(g);
@@ -597,6 +601,8 @@ void check_run(const struct check_run *run, struct findings *findings)
 		check_workers(&j, &run->groups[i]);
 	if (!j.unshared)
 		check_shares(&j);
+	for (i = 0; i < run->nr_programs; i++)
+		check_program(&j, &run->programs[i]);
 	events(&j);
 	kernel_log(&j);
 }

@@ -30,7 +30,8 @@ struct judge {
  * @cpus: how many CPUs the group has
  * @workers: how many all of them are
  * @even: all of them have exactly these CPUs, always, and none has an affinity, a
- *	quota, or a real-time policy: nobody is in anybody's way but by weight
+ *	quota, or a real-time policy, and there is no program: nobody is in anybody's
+ *	way but by weight
  * @due: by group: what its workers are due, in 1/FAIR_CPU of a CPU
  * @capped: some could not use what they were due
  */

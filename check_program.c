@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The check of programs: they end well, and print what is expected of them. */
+#include <linux/kernel.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +11,26 @@
 
 #define LAST_LINE_SIZE	128
 
-/* Limits are the wider the fewer CPUs the host has; see check_within(). */
+/*
+ * Nobody can take the host's part off a program's own numbers. So limits are the wider
+ * the fewer CPUs the host has, as in check_within(), or the less of them the guest got.
+ */
 static double widening(const struct judge *j)
 {
-	return (j->run->overcommit + 1) / 2.0;
+	const struct check_run *run = j->run;
+	u64 total = 0, steal = 0;
+	unsigned int cpu;
+	double by_cpus = (run->overcommit + 1) / 2.0;
+
+	if (!run->before || !run->after)
+		return by_cpus;
+	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++) {
+		total += check_since(run->after->total_ns[cpu], run->before->total_ns[cpu]);
+		steal += check_since(run->after->steal_ns[cpu], run->before->steal_ns[cpu]);
+	}
+	if (steal >= total)
+		return by_cpus;
+	return max(by_cpus, (double)total / (total - steal));
 }
 
 static bool ended_well(struct judge *j, const struct check_program *p)

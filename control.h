@@ -99,6 +99,8 @@ struct control_report {
  *	disabled, or ""
  * @sched: control_sched_start(), _status(), _stop(); control_clean(), if a
  *	scheduler was started: how it ended
+ * @done: the guest has answered; where the call failed all the same, what was asked
+ *	for has failed there
  *
  * What a call does not mention is NULL or 0; the strings are never NULL when
  * the call succeeded.
@@ -116,8 +118,8 @@ struct control_reply {
 	int wait_status;
 	char *reason;
 	struct control_sched sched;
-	/* private: */
 	bool done;
+	/* private: */
 	int errnum;
 	char what[256];
 	size_t bytes;

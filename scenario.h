@@ -181,6 +181,7 @@ struct scenario_number {
  *	programs, whose libraries come along; ends with NULL
  * @package: where Debian has these
  * @cgroup: whose; NULL for the root cgroup
+ * @disk: it reads the disk, /dev/vda
  * @numbers: what it is to print; ends with the first that has no name
  *
  * It has to end with the exit status 0, unless a step kills it.
@@ -191,6 +192,7 @@ struct scenario_program {
 	const char *needs[SCENARIO_MAX_NEEDS];
 	const char *package;
 	const char *cgroup;
+	bool disk;
 	struct scenario_number numbers[SCENARIO_MAX_NUMBERS];
 };
 

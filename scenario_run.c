@@ -15,12 +15,11 @@
 #define QUOTA_PERIOD_US	100000
 #define STAT_FILE	"/proc/stat"
 #define EVENTS_FILE	"/sys/kernel/sched_ext/root/events"
-#define PROGRAM		"program"	/* its name for the agent; there is one at a time */
 
 /* How long workers may take to be ready, or to notice their end, on a slow host */
 #define READY_NS	(20 * NSEC_PER_SEC)
 #define GRACE_NS	(10 * NSEC_PER_SEC)
-#define PROGRAM_NS	(60 * NSEC_PER_SEC)
+#define PROGRAM_NS	(120 * NSEC_PER_SEC)
 #define SCHED_NS	(60 * NSEC_PER_SEC)
 
 /* A scenario that runs */
@@ -31,6 +30,7 @@ struct run {
 	const struct topology *topo;
 	u64 duration_ns;
 	struct scenario_result *result;
+	unsigned int groups;		/* of workers, in the guest at present */
 	struct cpus cpus[SCENARIO_MAX_CGROUPS];		/* of each cgroup at present */
 };
 
@@ -184,6 +184,7 @@ static int spawn(struct run *run, const struct scenario_workers *w, struct errms
 		spec.nr_cpus = group->nr_affinity;
 	}
 	ret = control_spawn(run->c, &spec, &reply, err);
+	run->groups += !ret;
 	control_reply_free(&reply);
 	free_lists(lists, group->nr_affinity);
 	return ret;
@@ -192,8 +193,12 @@ static int spawn(struct run *run, const struct scenario_workers *w, struct errms
 static int start(struct run *run, const char *const *names, size_t nr, struct errmsg *err)
 {
 	struct control_reply reply = {};
-	int ret = control_start(run->c, names, nr, WIRE_FOREVER, READY_NS, &reply, err);
+	int ret;
 
+	/* All may come later, or there may be programs only. */
+	if (!nr && !run->groups)
+		return 0;
+	ret = control_start(run->c, names, nr, WIRE_FOREVER, READY_NS, &reply, err);
 	control_reply_free(&reply);
 	return ret;
 }
@@ -226,6 +231,9 @@ static int stop(struct run *run, const char *const *names, size_t nr, struct err
 	struct control_reply reply = {};
 	int ret;
 
+	if (!nr && !run->groups)
+		return 0;
+	run->groups -= nr ?: run->groups;
 	ret = control_stop(run->c, names, nr, 0, GRACE_NS, &reply, err) ?:
 	      keep_reports(run->result, &reply, err);
 	control_reply_free(&reply);
@@ -390,23 +398,58 @@ static int leave(struct run *run, struct errmsg *err)
 	return ret;
 }
 
-static int start_program(struct run *run, const char *command, struct errmsg *err)
+/* Its arguments are what scenario.h promises to its command. */
+static int start_program(struct run *run, const char *name, struct errmsg *err)
 {
-	const char * const argv[] = { "/bin/sh", "-c", command, NULL };
+	const struct scenario_program *p = scenario_program(run->sc, name);
+	char path[PATH_MAX / 2], seconds[24], cpus[16];
+	const char * const argv[] = { "/bin/sh", "-c", p->command, "sh", seconds, cpus, NULL };
 	struct control_reply reply = {};
 	int ret;
 
-	ret = control_program_start(run->c, PROGRAM, "", argv, &reply, err);
+	snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)
+		 ((run->duration_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC));
+	snprintf(cpus, sizeof(cpus), "%u", topology_cpus(run->topo));
+	cgroup_path(path, sizeof(path), p->cgroup);
+	ret = control_program_start(run->c, name, path, argv, &reply, err);
 	control_reply_free(&reply);
 	return ret;
 }
 
-static int wait_program(struct run *run, struct errmsg *err)
+/* Takes the output out of the reply. */
+static int keep_program(struct scenario_result *result, const struct check_program *end,
+			struct control_reply *reply, struct errmsg *err)
 {
+	size_t nr = result->run.nr_programs;
+	struct check_program *programs;
+
+	programs = realloc(result->programs, (nr + 1) * sizeof(*programs));
+	if (!programs)
+		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "keeping a program's output");
+	programs[nr] = *end;
+	programs[nr].output = reply->output;
+	reply->output = NULL;
+	result->programs = programs;
+	result->run.programs = programs;
+	result->run.nr_programs = nr + 1;
+	return 0;
+}
+
+/* One that does not end is a finding; a guest that does not answer is an error. */
+static int wait_program(struct run *run, const char *name, bool killed, struct errmsg *err)
+{
+	struct check_program end = {
+		.program = scenario_program(run->sc, name),
+		.killed = killed,
+	};
 	struct control_reply reply = {};
 	int ret;
 
-	ret = control_program_wait(run->c, PROGRAM, PROGRAM_NS, &reply, err);
+	ret = control_program_wait(run->c, name, PROGRAM_NS, &reply, err);
+	end.wait_status = reply.wait_status;
+	end.late = ret == -ETIMEDOUT && reply.done;
+	if (!ret || end.late)
+		ret = keep_program(run->result, &end, &reply, err);
 	control_reply_free(&reply);
 	return ret;
 }
@@ -455,10 +498,10 @@ static int do_step(struct run *run, const struct scenario_step *step, struct err
 	case STEP_RUN:
 		return start_program(run, step->program, err);
 	case STEP_WAIT:
-		return wait_program(run, err);
+		return wait_program(run, step->program, false, err);
 	case STEP_KILL:
-		return control_program_kill(run->c, PROGRAM, SIGKILL, err) ?:
-		       wait_program(run, err);
+		return control_program_kill(run->c, step->program, SIGKILL, err) ?:
+		       wait_program(run, step->program, true, err);
 	case STEP_REPEAT:
 	case STEP_END:
 	case NR_STEP_OPS:
@@ -726,6 +769,9 @@ void scenario_result_free(struct scenario_result *result)
 
 	for (i = 0; i < ARRAY_SIZE(result->affinity); i++)
 		free(result->affinity[i]);
+	for (i = 0; i < result->run.nr_programs; i++)
+		free((char *)result->programs[i].output);
+	free(result->programs);
 	free(result->reports);
 	control_reply_free(&result->log);
 	control_reply_free(&result->first);

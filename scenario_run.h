@@ -23,6 +23,7 @@ struct scenario_result {
 	struct load_stats stats[SCENARIO_MAX_WORKERS];
 	struct cpu_set *affinity[SCENARIO_MAX_WORKERS];
 	struct control_report *reports;
+	struct check_program *programs;
 	struct cpu_times before;
 	struct cpu_times after;
 	struct control_reply log;

@@ -18,7 +18,7 @@
 #include "ktstr_vmm.h"
 #include "topology.h"
 
-#define SESSION_MAX_PROGRAMS	16
+#define SESSION_MAX_PROGRAMS	24
 #define SESSION_MAX_FILES	4
 
 /* Environment: what anybody may set to try their own */

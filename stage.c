@@ -72,6 +72,22 @@ static bool has_step(const struct scenario *sc, enum step_op op)
 	return false;
 }
 
+static int find_programs(const struct scenario *sc, struct errmsg *err)
+{
+	const char *names[SCENARIO_ALL_NEEDS + 1], *packages[SCENARIO_ALL_NEEDS];
+	size_t nr = scenario_needs(sc, names, packages), i;
+	char path[PATH_MAX];
+
+	for (i = 0; i < nr; i++) {
+		if (!session_find_program(names[i], path, err))
+			continue;
+		return errmsg_set(err, ERRMSG_HOST, ENOENT,
+				  "%s is not installed on this host; Debian has it in: %s",
+				  names[i], packages[i] ?: "dash");
+	}
+	return 0;
+}
+
 static int fits(struct stage *stage, const struct play *play, struct findings *findings)
 {
 	struct topology topo;
@@ -79,7 +95,8 @@ static int fits(struct stage *stage, const struct play *play, struct findings *f
 	int ret;
 
 	ret = topology_parse(play->topology, &topo, &err) ?:
-	      scenario_check(play->sc, &topo, &err);
+	      scenario_check(play->sc, &topo, &err) ?:
+	      find_programs(play->sc, &err);
 	if (ret)
 		return add_error(stage, findings, "scenario", ret, &err);
 	if (play->scheduler || !has_step(play->sc, STEP_LEAVE))
@@ -115,7 +132,20 @@ static void add_schedulers(struct session_config *cfg, const struct play *play, 
 	add_scheduler(cfg, play, "scx_ktstr", nr);
 }
 
-/* A guest that is kept has all that the next scheduler and scenario may need. */
+static bool needs_disk(const struct scenario *sc)
+{
+	const struct scenario_program *p;
+
+	for (p = sc->programs; p < sc->programs + SCENARIO_MAX_PROGRAMS && p->name; p++)
+		if (p->disk)
+			return true;
+	return scenario_has_work(sc, WIRE_WORK_DISK);
+}
+
+/*
+ * A guest that is kept has all that the next scheduler and scenario may need, but for
+ * programs: their libraries would take more of each boot than they are worth.
+ */
 static int boot(struct stage *stage, const struct play *play, struct errmsg *err)
 {
 	struct session_config cfg = {
@@ -123,14 +153,16 @@ static int boot(struct stage *stage, const struct play *play, struct errmsg *err
 		.scheduler = play->scheduler,
 		.load_later = true,
 	};
-	unsigned int nr = 0;
+	const char *names[SCENARIO_ALL_NEEDS + 1], *packages[SCENARIO_ALL_NEEDS];
+	unsigned int nr = 0, i;
 	int ret;
 
 	if (stage->reuse)
 		add_schedulers(&cfg, play, &nr);
-	if (stage->reuse || has_step(play->sc, STEP_RUN))
-		cfg.programs[nr++] = "sh";
-	if (stage->reuse || scenario_has_work(play->sc, WIRE_WORK_DISK))
+	scenario_needs(play->sc, names, packages);
+	for (i = 0; names[i] && nr < SESSION_MAX_PROGRAMS; i++)
+		cfg.programs[nr++] = names[i];
+	if (stage->reuse || needs_disk(play->sc))
 		cfg.disk = &disk;
 	if (stage->reuse || scenario_has_work(play->sc, WIRE_WORK_NET))
 		cfg.net = &net;
@@ -150,7 +182,7 @@ static bool serves(const struct stage *stage, const struct play *play)
 {
 	size_t len = play->scheduler ? strcspn(play->scheduler, " ") : 0;
 
-	if (!stage->reuse || strcmp(stage->topology, play->topology))
+	if (!stage->reuse || strcmp(stage->topology, play->topology) || play->sc->programs[0].name)
 		return false;
 	/* Schedulers from elsewhere are only in guests that were booted for them. */
 	return !len || !memchr(play->scheduler, '/', len) ||
@@ -347,7 +379,7 @@ enum verdict stage_play(struct stage *stage, const struct play *play, struct fin
 	free(result);
 	stage->plays++;
 	/* What a failure has done to a guest is nothing for the next scheduler. */
-	if (ret || !stage->reuse || verdict > VERDICT_PASS)
+	if (ret || !stage->reuse || verdict > VERDICT_PASS || play->sc->programs[0].name)
 		stage_end(stage);
 	return verdict;
 }

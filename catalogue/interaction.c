@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "catalogue/suites.h"
 
+#define FIO_READS "fio --name=reads --filename=/dev/vda --rw=randread --direct=1 --thread"
+
 static const struct scenario scenarios[] = {
 	{
 		.suite = "interaction",
@@ -91,6 +93,35 @@ static const struct scenario scenarios[] = {
 			{ "talkers", .percent_of_cpus = 50, DOES(NET) },
 			{ "spin", .percent_of_cpus = 100 },
 		},
+	},
+	{
+		.suite = "interaction",
+		.name = "hackbench",
+		.bug = "Of many senders and receivers, some wait for each other for ever.",
+		.programs = { {
+			"hackbench", "hackbench -g $2 -f 5 -l 100", { "hackbench" },
+			.package = "rt-tests",
+			.numbers = { { "Time", .max = 20, .unit = "s" } },
+		} },
+		.steps = { RUN("hackbench"), WAIT("hackbench") },
+	},
+	{
+		.suite = "interaction",
+		.name = "fio",
+		.bug = "Who reads from a disk waits for the CPU longer than for the disk.",
+		.workers = { { "spin", .percent_of_cpus = 50, .background = true } },
+		.programs = { {
+			"fio", FIO_READS " --time_based --runtime=$1 --output-format=json",
+			{ "fio" }, .package = "fio", .disk = true,
+			.numbers = {
+				{ "jobs.0.read.iops", .min = 10, .unit = "reads/s" },
+				{
+					"jobs.0.read.clat_ns.percentile.99.000000",
+					.max = 500 * NSEC_PER_MSEC, .unit = "ns",
+				},
+			},
+		} },
+		.steps = { RUN("fio"), WAIT("fio") },
 	},
 };
 

@@ -34,6 +34,27 @@ static const struct scenario scenarios[] = {
 	},
 	{
 		.suite = "stress",
+		.name = "stress_ng",
+		.bug = "In a mixture of all that tasks may do, one kind does not get on.",
+		.cgroups = { { .name = "mixture" }, { .name = "rest" } },
+		.workers = { {
+			"spin", .cgroup = "rest", .percent_of_cpus = 100, .background = true,
+		} },
+		.programs = { {
+			"stress_ng",
+			"stress-ng --cpu $2 --fork 1 --pipe 1 --timer 1 -t $1 --metrics-brief",
+			{ "stress-ng" }, .package = "stress-ng", .cgroup = "mixture",
+			.numbers = {
+				{ "cpu", .min = 1, .unit = "bogo ops" },
+				{ "fork", .min = 1, .unit = "bogo ops" },
+				{ "pipe", .min = 1, .unit = "bogo ops" },
+				{ "timer", .min = 1, .unit = "bogo ops" },
+			},
+		} },
+		.steps = { RUN("stress_ng"), WAIT("stress_ng") },
+	},
+	{
+		.suite = "stress",
 		.name = "page_faults",
 		.bug = "Tasks that hold locks of their memory are preempted, and block others.",
 		.workers = { { "faults", .percent_of_cpus = 150, DOES(FAULT) } },

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check_parts.h"
+#include "clock.h"
 #include "kselftest_harness.h"
 
 #define EXITED(status)	((status) << 8)
@@ -19,10 +20,11 @@ static const struct scenario_program program = {
 
 #define GOOD	"Time: 2.25 s\n 1200 ops/sec\n"
 
-/* @found: the worst finding; @text: a part of its text */
+/* @steal: percent of the CPUs' time; @text: a part of the worst finding's */
 struct judged {
 	struct check_program end;
 	unsigned int overcommit;
+	unsigned int steal;
 	const char *starved;
 	enum verdict verdict;
 	const char *text;
@@ -75,7 +77,7 @@ static const struct judged cases[] = {
 	{
 		{ .output = "Time: 2.25 s\n" },
 		.verdict = VERDICT_FAIL,
-		.text = "no number \"ops/sec\" in its output; the last that it said: \"Time: 2.25 s",
+		.text = "no number \"ops/sec\" in its output; the last that it said: \"Time: 2",
 	},
 	{
 		{ .output = NULL },
@@ -123,23 +125,48 @@ static const struct judged cases[] = {
 		.verdict = VERDICT_FAIL,
 		.text = "is 499 ops/sec, expected at least 500",
 	},
+	/* Or where the guest got a quarter of its CPUs' time */
+	{
+		{ .output = "Time: 9.75 s\n 251 ops/sec\n" },
+		.overcommit = 3,
+		.steal = 75,
+		.verdict = VERDICT_PASS,
+		.text = "exit status 0",
+	},
+	{
+		{ .output = "Time: 9.75 s\n 249 ops/sec\n" },
+		.steal = 75,
+		.verdict = VERDICT_FAIL,
+		.text = "is 249 ops/sec, expected at least 250",
+	},
 };
 
 TEST(every_end)
 {
+	static struct cpu_times before, after;
 	static struct findings findings;
 	const struct finding *f;
+	struct topology topo;
+	struct errmsg err;
 	size_t i;
 
+	ASSERT_EQ(0, topology_parse("1n1l2c1t", &topo, &err));
+	after.total_ns[0] = NSEC_PER_SEC;
+	after.total_ns[1] = NSEC_PER_SEC;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct judged *c = &cases[i];
-		const struct check_run run = { .overcommit = c->overcommit ?: 1 };
+		const struct check_run run = {
+			.topo = &topo, .overcommit = c->overcommit ?: 1,
+			.before = &before, .after = &after,
+		};
 		struct judge j = {
 			.run = &run, .findings = &findings, .starved = c->starved,
 		};
 		struct check_program end = c->end;
 
 		end.program = &program;
+		after.steal_ns[0] = c->steal * (NSEC_PER_SEC / 100);
+		after.steal_ns[1] = after.steal_ns[0];
 		findings.nr = 0;
 		check_program(&j, &end);
 		f = check_find(&findings, "program", NULL);

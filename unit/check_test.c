@@ -1071,6 +1071,30 @@ TEST_F(check, throughput_in_rounds)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "throughput", "a"));
 }
 
+/* What programs got done is known to themselves only. */
+TEST_F(check, programs)
+{
+	static const struct scenario_program bench = { .name = "bench" };
+	const struct check_program ends[] = {
+		{ .program = &bench, .output = "" },
+		{ .program = &bench, .output = "no", .wait_status = 1 << 8 },
+	};
+	struct stage *st = self->st;
+
+	EXPECT_EQ(NONE, judge(st, "program", NULL));
+	st->run.programs = ends;
+	st->run.nr_programs = 1;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "program", NULL));
+	EXPECT_EQ(NONE, judge(st, "spread", NULL));
+	EXPECT_EQ(NONE, judge(st, "throughput", NULL));
+	st->run.nr_programs = 2;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "program", NULL));
+	/* That the CPUs were busy with something else does not mean that the host was. */
+	st->stats[0].gap.sched_ns = 2000 * MS;
+	starve_host(st);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "gap", "a"));
+}
+
 TEST_F(check, events)
 {
 	struct stage *st = self->st;

@@ -27,6 +27,14 @@ static const struct scenario leaving = {
 	.steps = { HOLD(50), LEAVE() },
 };
 
+static const struct scenario foreign = {
+	.suite = "some", .name = "foreign", .bug = "none",
+	.programs = { {
+		"bench", "ktstr-no-such-program", { "ktstr-no-such-program" }, .package = "nowhere",
+	} },
+	.steps = { RUN("bench"), WAIT("bench") },
+};
+
 static const struct suite suite = { .name = "some", .text = "some" };
 
 FIXTURE(stage)
@@ -78,6 +86,9 @@ TEST_F(stage, what_does_not_fit_is_skipped)
 	EXPECT_EQ(true, says(self->findings, "scenario", "64"));
 	EXPECT_EQ(VERDICT_SKIP, play(&self->stage, &leaving, "1n1l2c1t", self->findings));
 	EXPECT_EQ(true, says(self->findings, "scenario", "EEVDF cannot leave"));
+	EXPECT_EQ(VERDICT_SKIP, play(&self->stage, &foreign, "1n1l2c1t", self->findings));
+	EXPECT_EQ(true, says(self->findings, "scenario", "program is not installed on this host"));
+	EXPECT_EQ(true, says(self->findings, "scenario", "Debian has it in: nowhere"));
 }
 
 TEST_F(stage, no_guest_is_no_skip)
