@@ -64,7 +64,7 @@ const struct fixture_sched fixture_scheds[] = {
 		.fault = KTSTR_FAULT_ONE_LLC,
 		.min_llcs = 2,
 		.scenarios = "stress.llcs_oversubscribed",
-		.check = "starvation",
+		.check = "workers",
 		.text = "serves the queue of the first LLC only: other tasks stall once they wait",
 	},
 	{
@@ -73,7 +73,7 @@ const struct fixture_sched fixture_scheds[] = {
 		.fault = KTSTR_FAULT_LLC_PER_NODE,
 		.min_llcs = 2,
 		.scenarios = "numa.llcs_in_node",
-		.check = "starvation",
+		.check = "workers",
 		.text = "takes a node's number for that of its queue, as if nodes had one LLC each",
 	},
 	{

@@ -6,8 +6,11 @@ static const struct scenario scenarios[] = {
 		.suite = "fairness",
 		.name = "equals",
 		.bug = "Some of many equal tasks get next to nothing, as others are served first.",
+		.min_cpus = 2,
 		.quick = true,
-		.workers = { { "equal", .percent_of_cpus = 400 } },
+		.cgroups = { { "one", .cpus = RANGE(1, 1) } },
+		.workers = { { "equal", .cgroup = "one", .count = 8 } },
+		.limits = { .floor = UNLIMITED },
 	},
 	{
 		.suite = "fairness",
