@@ -436,8 +436,9 @@ int control_cpu(struct control *c, unsigned int cpu, bool online, struct errmsg 
  * Ends workers, programs and the scheduler, which are not reported, and whatever
  * they have started; removes cgroups, brings CPUs online and empties /tmp, /run
  * and /dev/shm. What counts then is what the kernel shows: no task of user space
- * but the agent, no cgroup, no CPU offline, no BPF scheduler, no files there, and
- * the agent's own attributes as they were. Other files that were written to are
+ * but the agent, no cgroup, no CPU offline, no BPF scheduler, no files there; the
+ * agent's own attributes as they were, and those of the kernel's threads, if they
+ * were there before the first program. Other files that were written to are
  * the caller's business.
  *
  * @c->sched_exit may have become valid: that scheduler had left before.

@@ -33,6 +33,7 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "kthreads.h"
 #include "worker.h"
 
 struct agent_options agent_options = {
@@ -230,6 +231,10 @@ static void dispatch(const struct wire_frame *frame)
 		files_request(frame);
 		break;
 	case WIRE_PROGRAM_START:
+		if (is_init)
+			kthreads_note();
+		program_request(frame);
+		break;
 	case WIRE_PROGRAM_WAIT:
 	case WIRE_PROGRAM_KILL:
 		program_request(frame);

@@ -23,11 +23,10 @@
 #include "agent.h"
 #include "clock.h"
 #include "cpulist.h"
+#include "kthreads.h"
+#include "task.h"
 
 #define LOOK_NS		(10 * NSEC_PER_MSEC)
-
-/* Of the flags in /proc/PID/stat: linux/sched.h of the kernel */
-#define PF_KTHREAD	0x00200000
 
 #define CGROUPS		"/sys/fs/cgroup"
 #define CPUS		"/sys/devices/system/cpu"
@@ -79,33 +78,6 @@ static const char *in_root(const char *path)
 
 /* -- tasks ------------------------------------------------------------------ */
 
-struct task {
-	pid_t pid;
-	pid_t parent;
-	unsigned int flags;
-	char state;
-	char comm[64];
-};
-
-static bool read_task(pid_t pid, struct task *task)
-{
-	char path[64], stat[512], *name, *end;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_text(path, stat, sizeof(stat)))
-		return false;
-	/* "pid (name) state ppid pgrp session tty tpgid flags"; a name may be anything. */
-	name = strchr(stat, '(');
-	end = strrchr(stat, ')');
-	if (!name || !end)
-		return false;
-	*end = '\0';
-	task->pid = pid;
-	snprintf(task->comm, sizeof(task->comm), "%s", name + 1);
-	return sscanf(end + 1, " %c %d %*d %*d %*d %*d %u", &task->state, &task->parent,
-		      &task->flags) == 3;
-}
-
 /* In a guest, all but the kernel's; elsewhere, what descends from the agent. */
 static bool has_to_go(struct task task)
 {
@@ -116,7 +88,7 @@ static bool has_to_go(struct task task)
 	if (is_init)
 		return !(task.flags & PF_KTHREAD);
 	while (task.parent > 1 && task.parent != self)
-		if (!read_task(task.parent, &task))
+		if (!task_read(task.parent, &task))
 			return false;
 	return task.parent == self;
 }
@@ -124,14 +96,9 @@ static bool has_to_go(struct task task)
 /* The next one that has to go; false after the last */
 static bool next_task(DIR *proc, struct task *task)
 {
-	struct dirent *entry;
-
-	while (proc && (entry = readdir(proc))) {
-		pid_t pid = atoi(entry->d_name);
-
-		if (pid > 0 && read_task(pid, task) && has_to_go(*task))
+	while (task_next(proc, task))
+		if (has_to_go(*task))
 			return true;
-	}
 	return false;
 }
 
@@ -191,6 +158,11 @@ static void tell_tasks(void)
 		tell("task %d (%s, state %c)", task.pid, task.comm, task.state);
 	if (proc)
 		closedir(proc);
+}
+
+static void tell_kthread(const struct task *task)
+{
+	tell("other attributes of the kernel's thread %d (%s)", task->pid, task->comm);
 }
 
 /* -- the agent itself ------------------------------------------------------- */
@@ -400,6 +372,8 @@ static void clean(void)
 	empty_dirs();
 	each_wrong_controller(write_controller);
 	online_cpus();
+	/* Where all the CPUs are that they had */
+	kthreads_restore();
 	reset_self();
 }
 
@@ -410,6 +384,7 @@ static void look(void)
 	memset(&left, 0, sizeof(left));
 	tell_scheduler();
 	tell_tasks();
+	kthreads_changed(tell_kthread);
 	tell_dirs();
 	each_wrong_controller(tell_controller);
 	read_cpus(CPUS "/online", &online);

@@ -121,7 +121,10 @@ static int shell(struct control *c, const char *command, struct errmsg *err)
 	return ret;
 }
 
-/* The agent's attributes, too: what it starts has them from it. */
+/*
+ * The agent's attributes, too, and those of kthreadd: whom they start has them from
+ * them.
+ */
 static int make_programs(struct control *c, struct errmsg *err)
 {
 	static const char * const loop[] = {
@@ -138,7 +141,8 @@ static int make_programs(struct control *c, struct errmsg *err)
 	       control_mkdir(c, "/tmp/x/y", err) ?:
 	       control_write(c, "/tmp/x/y/z", "1", err) ?:
 	       control_write(c, "/run/r", "2", err) ?:
-	       shell(c, "taskset -p 1 1 && renice -n 5 -p 1", err);
+	       shell(c, "taskset -p 1 1 && renice -n 5 -p 1", err) ?:
+	       shell(c, "taskset -p 1 2 && renice -n 5 -p 2", err);
 }
 
 static int make_mess(struct session *s, struct errmsg *err)
@@ -162,6 +166,8 @@ struct seen {
 	unsigned int files;
 	char online[32];
 	char allowed[32];		/* to the agent */
+	char kthreadd[32];		/* allowed to it */
+	int nice;			/* its nice value */
 	char controllers[64];
 	char state[32];
 };
@@ -171,11 +177,21 @@ static void copy(char *to, size_t size, const char *text)
 	snprintf(to, size, "%s", text ?: "?");
 }
 
+static void copy_allowed(char to[32], struct control_reply *reply, int pid)
+{
+	static const char key[] = "Cpus_allowed_list:";
+	const char *text = strstr(control_text(reply, "/proc/%d/status", pid) ?: "", key);
+
+	if (text)
+		sscanf(text + strlen(key), " %31s", to);
+}
+
 static int see(struct session *s, struct seen *seen, struct errmsg *err)
 {
 	static const char * const globs[] = {
 		"/proc/[0-9]*/stat", CGROUPS "/*/cgroup.procs", "/tmp/*/*/*", "/run/*",
-		CPUS "/online", "/proc/1/status", CGROUPS "/cgroup.subtree_control", SCX "/state",
+		CPUS "/online", "/proc/1/status", "/proc/2/status",
+		CGROUPS "/cgroup.subtree_control", SCX "/state",
 	};
 	const char *text, *path;
 	struct control_reply reply;
@@ -201,13 +217,17 @@ static int see(struct session *s, struct seen *seen, struct errmsg *err)
 			seen->tasks++;
 	}
 	if (!ret) {
+		text = strrchr(control_text(&reply, "/proc/2/stat") ?: ")", ')');
+		/* The 19th field, 16 after the state */
+		for (i = 0; i < 17 && text; i++)
+			text = strchr(text + 1, ' ');
+		seen->nice = text ? atoi(text) : -100;
+		copy_allowed(seen->allowed, &reply, 1);
+		copy_allowed(seen->kthreadd, &reply, 2);
 		copy(seen->online, sizeof(seen->online), control_text(&reply, CPUS "/online"));
 		copy(seen->controllers, sizeof(seen->controllers),
 		     control_text(&reply, CGROUPS "/cgroup.subtree_control"));
 		copy(seen->state, sizeof(seen->state), control_text(&reply, SCX "/state"));
-		text = strstr(control_text(&reply, "/proc/1/status") ?: "", "Cpus_allowed_list:");
-		if (text)
-			sscanf(text, "Cpus_allowed_list: %31s", seen->allowed);
 	}
 	control_reply_free(&reply);
 	return ret;
@@ -227,6 +247,8 @@ static void expect_clean(struct __test_metadata *_metadata, struct session *s)
 	EXPECT_EQ(0, seen.files);
 	EXPECT_STREQ("0-3", seen.online);
 	EXPECT_STREQ("0-3", seen.allowed);
+	EXPECT_STREQ("0-3", seen.kthreadd);
+	EXPECT_EQ(0, seen.nice);
 	EXPECT_STREQ("cpuset cpu", seen.controllers);
 	EXPECT_STREQ("disabled", seen.state);
 }
@@ -246,6 +268,8 @@ static void expect_mess(struct __test_metadata *_metadata, struct session *s)
 	EXPECT_EQ(2, seen.files);
 	EXPECT_STREQ("0,2", seen.online);
 	EXPECT_STREQ("0", seen.allowed);
+	EXPECT_STREQ("0", seen.kthreadd);
+	EXPECT_EQ(5, seen.nice);
 	EXPECT_STREQ("cpuset cpu memory", seen.controllers);
 }
 
