@@ -15,6 +15,7 @@
 #include "json_text.h"
 #include "kernel_log.h"
 #include "load.h"
+#include "program_output.h"
 #include "result.h"
 #include "results_dir.h"
 #include "schedulers.h"
@@ -603,6 +604,50 @@ static void put_report(struct json_text *j, const struct control_report *report,
 	jsonw_end_object(j->w);
 }
 
+static void put_limit_of(struct json_text *j, const char *name, double limit)
+{
+	if (limit)
+		jsonw_float_field_fmt(j->w, name, "%.10g", limit);
+	else
+		jsonw_null_field(j->w, name);
+}
+
+static void put_numbers(struct json_text *j, const struct check_program *p)
+{
+	const struct scenario_number *want = p->program->numbers;
+	struct program_number number;
+	struct errmsg unused;
+
+	begin_array(j, "numbers");
+	for (; want < p->program->numbers + SCENARIO_MAX_NUMBERS && want->name; want++) {
+		jsonw_start_object(j->w);
+		json_text_str(j, "name", want->name);
+		if (program_output_find(p->output ?: "", want->name, &number, &unused))
+			jsonw_null_field(j->w, "value");
+		else
+			jsonw_float_field_fmt(j->w, "value", "%.10g", number.value);
+		json_text_str(j, "unit", want->unit);
+		put_limit_of(j, "min", want->min);
+		put_limit_of(j, "max", want->max);
+		jsonw_end_object(j->w);
+	}
+	jsonw_end_array(j->w);
+}
+
+static void put_program(struct json_text *j, const struct check_program *p)
+{
+	jsonw_start_object(j->w);
+	json_text_str(j, "name", p->program->name);
+	json_text_str(j, "command", p->program->command);
+	json_text_str(j, "cgroup", p->program->cgroup);
+	jsonw_int_field(j->w, "wait_status", p->wait_status);
+	jsonw_bool_field(j->w, "killed", p->killed);
+	jsonw_bool_field(j->w, "late", p->late);
+	put_numbers(j, p);
+	json_text_tail(j, "output", p->output);
+	jsonw_end_object(j->w);
+}
+
 static void put_times(struct json_text *j, const char *name, const struct cpu_times *times,
 		      size_t nr_cpus)
 {
@@ -630,6 +675,10 @@ static void put_telemetry(struct json_text *j, const struct check_run *run,
 	begin_array(j, "workers");
 	for (i = 0; run && i < run->nr_reports; i++)
 		put_report(j, &run->reports[i], nodes);
+	jsonw_end_array(j->w);
+	begin_array(j, "programs");
+	for (i = 0; run && i < run->nr_programs; i++)
+		put_program(j, &run->programs[i]);
 	jsonw_end_array(j->w);
 	begin(j, "cpu_times");
 	put_times(j, "before", run ? run->before : NULL, cpus);

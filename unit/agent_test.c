@@ -225,6 +225,7 @@ TEST_F(agent, run_timeout)
 				   script(p, "sleep 100 & echo $!; wait"), 300 * MSEC));
 	EXPECT_GT(3 * SEC, clock_ns() - before);
 	expect_in(_metadata, "killed", p->err.text);
+	EXPECT_EQ(true, p->reply.done);
 	/* What it has started is no more, either. */
 	ASSERT_LT(0, atoi(p->reply.output));
 	snprintf(command, sizeof(command), "kill -0 %d", atoi(p->reply.output));
@@ -1494,6 +1495,8 @@ TEST_F(guest, is_silent)
 	expect_in(_metadata, "ETIMEDOUT", p->err.text);
 	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/x", &p->err));
 	expect_in(_metadata, "make directory /x", p->err.text);
+	EXPECT_EQ(-ETIMEDOUT, CALL(control_program_wait, "x", 100 * MSEC));
+	EXPECT_EQ(false, p->reply.done);
 	EXPECT_LE(200 * MSEC, clock_ns() - before);
 	EXPECT_GT(2 * SEC, clock_ns() - before);
 }

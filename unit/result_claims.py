@@ -75,7 +75,7 @@ def the_scenario(r):
     equal((steps[1]['cgroup'], steps[1]['other']), ('a', 'a/b'))
     equal(steps[2]['cpus']['intent'], 'overlap(0 of 2, 50 %)')
     equal((steps[3]['workers'], steps[3]['value']), ('w', -3))
-    equal(steps[4]['program'], 'stress -c 1')
+    equal(steps[4]['program'], 'stress')
 
 
 def verdict_and_findings(r):
@@ -126,6 +126,17 @@ def workers(r):
         'migrations': {'same_llc': 11, 'cross_llc': 12, 'cross_node': 13}, 'unit_ns': 14,
         'measure_ns': 15, 'max_raw_gap_ns': 16, 'max_raw_wake_ns': 17, 'cpus': '0,1023',
         'pages': [19, 20]})
+
+
+def programs(r):
+    numbers = [{'name': 'time', 'value': 1.25, 'unit': 's', 'min': None, 'max': 2.5},
+               {'name': 'ops', 'value': 123456789, 'unit': '', 'min': 1e6, 'max': None}]
+    none = [dict(n, value=None) for n in numbers]
+    one = {'name': 'stress', 'command': 'stress -c 1', 'cgroup': 'a'}
+    equal(r['programs'], [
+        dict(one, wait_status=256, killed=True, late=False, numbers=numbers,
+             output='time: 1.25 s\nops 123456789\n' + BAD + '[m'),
+        dict(one, wait_status=0, killed=False, late=True, numbers=none, output=None)])
 
 
 def machine(r):

@@ -64,6 +64,7 @@ struct shown {
 	struct cpu_times before;
 	struct cpu_times after;
 	struct control_sched left;
+	struct check_program programs[2];
 	struct check_run run;
 	struct ktstr_vm_result vm;
 	struct findings findings;
@@ -95,8 +96,15 @@ static void set_scenario(struct shown *s)
 		},
 		.steps = {
 			HOLD(50), SWAP("a", "a/b"), SET_CPUS("a", OVERLAP(0, 2, 50)),
-			NICE("w", -3), RUN("stress -c 1"), REPEAT(2, 20),
+			NICE("w", -3), RUN("stress"), REPEAT(2, 20),
 		},
+		.programs = { {
+			.name = "stress", .command = "stress -c 1", .cgroup = "a",
+			.numbers = {
+				{ "time", .max = 2.5, .unit = "s" },
+				{ "ops", .min = 1e6, .unit = "" },
+			},
+		} },
 		.limits = { .migrations = UNLIMITED },
 	};
 	s->play = (struct play){
@@ -162,10 +170,16 @@ static void set_run(struct shown *s)
 		.valid = true, .state = "disabled", .ops = "foo", .reason = "stalled\nfor 30 s",
 		.pid = 7, .ended = true, .wait_status = 256, .when_ns = 8, .output = "bye\n",
 	};
+	s->programs[0] = (struct check_program){
+		.program = &s->sc.programs[0], .wait_status = 256, .killed = true,
+		.output = "time: 1.25 s\nops 123456789\n\033[m",
+	};
+	s->programs[1] = (struct check_program){ .program = &s->sc.programs[0], .late = true };
 	s->run = (struct check_run){
 		.topo = &s->topo, .duration_ns = 3000, .overcommit = 4, .host_is_tcg = true,
 		.limits = check_defaults, .cgroups = s->sc.cgroups, .nr_cgroups = 2,
 		.groups = s->groups, .nr_groups = 2, .reports = s->reports, .nr_reports = 3,
+		.programs = s->programs, .nr_programs = 2,
 		.before = &s->before, .after = &s->after, .hotplug = true,
 		.sched = {
 			.ops = "foo", .end_state = "disabled", .end_ops = "", .exit = &s->left,
@@ -265,6 +279,7 @@ TEST_F(result, content)
 	expect(_metadata, self->s, "verdict_and_findings");
 	expect(_metadata, self->s, "groups");
 	expect(_metadata, self->s, "workers");
+	expect(_metadata, self->s, "programs");
 	expect(_metadata, self->s, "machine");
 	EXPECT_EQ(1, python(self->s->path, "wrong", NULL));
 }
