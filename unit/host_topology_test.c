@@ -12,6 +12,7 @@ TREE(snc);
 TREE(epyc_16llc);
 TREE(hybrid);
 TREE(vm_2cpu);
+TREE(vm_captured);
 TREE(offline);
 TREE(restricted);
 
@@ -151,6 +152,22 @@ TEST(vm_without_caches_and_nodes)
 	EXPECT_EQ(1, ht->nr_nodes);
 	EXPECT_EQ(0, ht->nodes[0].id);
 	EXPECT_EQ(3, ht->nodes[0].free_huge);
+	EXPECT_EQ(10, ht->distances[0][0]);
+	free(ht);
+}
+
+TEST(vm_with_caches)
+{
+	struct host_topology *ht = read_tree(_metadata, tree_vm_captured);
+
+	EXPECT_LIST("0-1", &ht->online);
+	EXPECT_LIST("0-1", &ht->allowed);
+	EXPECT_LLCS(ht, "0-1");
+	EXPECT_EQ(0, ht->cpus[0].core);
+	EXPECT_EQ(1, ht->cpus[1].core);
+	EXPECT_EQ(HOST_CPU_NORMAL, ht->cpus[1].kind);
+	EXPECT_EQ(1, ht->nr_nodes);
+	EXPECT_EQ(0, ht->nodes[0].free_huge);
 	EXPECT_EQ(10, ht->distances[0][0]);
 	free(ht);
 }
