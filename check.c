@@ -112,19 +112,40 @@ struct finding check_begin(const char *check, const struct check_group *g)
 	};
 }
 
+/* Is the word among those in @list, which are separated by blanks? */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word), n;
+
+	for (; list && *list; list += n, list += strspn(list, " ")) {
+		n = strcspn(list, " ");
+		if (n == len && !strncmp(list, word, len))
+			return true;
+	}
+	return false;
+}
+
 void check_judge(struct judge *j, struct finding *f, bool ok, const char *weak,
 		 const char *fmt, ...)
 {
+	const struct check_sched *sched = &j->run->sched;
 	char text[CHECK_TEXT_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (weak)
+	if (weak) {
 		f->verdict = VERDICT_INCONCLUSIVE;
-	else
-		f->verdict = ok ? VERDICT_PASS : VERDICT_FAIL;
+	} else if (ok) {
+		f->verdict = VERDICT_PASS;
+	} else if (has_word(sched->defects, f->check)) {
+		/* It is told, but nobody is to blame for it anew. */
+		f->verdict = VERDICT_SKIP;
+		weak = sched->defects_reason ?: "this is known of the scheduler";
+	} else {
+		f->verdict = VERDICT_FAIL;
+	}
 	check_add(j->findings, f, "%s%s%s", text, weak ? "; " : "", weak ?: "");
 }
 
@@ -246,19 +267,6 @@ void check_print(const struct check_run *run, const struct findings *findings)
 }
 
 /* -- What the checks have in common ----------------------------------------- */
-
-/* Is the word among those in @list, which are separated by blanks? */
-static bool has_word(const char *list, const char *word)
-{
-	size_t len = strlen(word), n;
-
-	for (; list && *list; list += n, list += strspn(list, " ")) {
-		n = strcspn(list, " ");
-		if (n == len && !strncmp(list, word, len))
-			return true;
-	}
-	return false;
-}
 
 bool check_lacks(struct judge *j, const char *check, const struct check_group *g,
 		 const char *word)

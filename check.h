@@ -159,6 +159,9 @@ struct check_program {
  *	has not one for each: one CPU decides for all, and is away most of the
  *	time); NULL for nothing
  * @lacks_reason: why that is no fault; may be NULL
+ * @defects: checks, separated by blanks, that are known to fail at times: a FAIL of
+ *	them is a SKIP; NULL for none
+ * @defects_reason: what is wrong with it; may be NULL
  */
 struct check_sched {
 	const char *ops;
@@ -170,6 +173,8 @@ struct check_sched {
 	const char *events_after;
 	const char *lacks;
 	const char *lacks_reason;
+	const char *defects;
+	const char *defects_reason;
 };
 
 /**

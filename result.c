@@ -341,12 +341,16 @@ static void put_scheduler(struct json_text *j, const char *command, const struct
 		schedulers_find(command, &found);
 		known.lacks = found.lacks;
 		known.lacks_reason = found.lacks_reason;
+		known.defects = found.defects;
+		known.defects_reason = found.defects_reason;
 	}
 	begin(j, "scheduler");
 	json_text_str(j, "command", command);
 	json_text_str(j, "ops", sched->ops);
 	put_words(j, "lacks", sched->lacks);
 	json_text_str(j, "lacks_reason", sched->lacks_reason);
+	put_words(j, "defects", sched->defects);
+	json_text_str(j, "defects_reason", sched->defects_reason);
 	jsonw_bool_field(j->w, "reloaded", sched->reloaded);
 	json_text_str(j, "end_state", sched->end_state);
 	json_text_str(j, "end_ops", sched->end_ops);

@@ -42,6 +42,9 @@ const struct scheduler schedulers_tree[] = {
 		.lacks = "nice cpu.max llc numa hotplug rt",
 		.lacks_reason =
 			"it is about the weights of cgroups only: of two tasks in one, that which waits comes before the one that runs; it has no CPU or preemption callbacks",
+		.defects = "workers starvation gap spread throughput latency weight conservation",
+		.defects_reason =
+			"scx_flatcg may lose a cgroup of few tasks: it is queued before its task is, and whoever finds it empty puts it aside for good",
 	},
 	{}
 };

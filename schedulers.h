@@ -12,6 +12,8 @@
  *	on. NULL for others.
  * @lacks: see struct check_sched; NULL for nothing
  * @lacks_reason: why that is no fault; NULL if it lacks nothing
+ * @defects: see struct check_sched; NULL for none that is known
+ * @defects_reason: what is wrong with it; NULL if that is nothing
  */
 struct scheduler {
 	const char *command;
@@ -19,6 +21,8 @@ struct scheduler {
 	const char *cpu_option;
 	const char *lacks;
 	const char *lacks_reason;
+	const char *defects;
+	const char *defects_reason;
 };
 
 /**

@@ -1032,6 +1032,21 @@ TEST_F(check, without_preemption_callbacks)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
 }
 
+TEST_F(check, defects_that_are_known)
+{
+	struct stage *st = self->st;
+
+	st->stats[0].stuck = 1;
+	st->run.sched.defects = "gap workers";
+	st->run.sched.defects_reason = "it loses tasks";
+	EXPECT_EQ(VERDICT_SKIP, judge(st, "workers", "a"));
+	EXPECT_NE(NULL, strstr(find(st, "workers", "a")->text, "it loses tasks"));
+	EXPECT_EQ(VERDICT_PASS, judge(st, "workers", "b"));
+	EXPECT_EQ(VERDICT_PASS, check_verdict(&st->findings));
+	st->stats[0].min_rate = 0;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+}
+
 /* One CPU decides for all, and is away for most of the time. */
 TEST_F(check, without_a_cpu_for_each)
 {

@@ -53,7 +53,8 @@ def what_was_tested(r):
     assert r['host']['online_cpus'] > 0 and r['host']['kernel_release']
     equal(r['scheduler'], {
         'command': '/opt/bin/scx_foo -v 1', 'ops': 'foo', 'lacks': ['nice', 'cpu.weight'],
-        'lacks_reason': 'FIFO', 'reloaded': True, 'end_state': 'disabled', 'end_ops': '',
+        'lacks_reason': 'FIFO', 'defects': ['gap'],
+        'defects_reason': 'known', 'reloaded': True, 'end_state': 'disabled', 'end_ops': '',
         'exit': {
             'state': 'disabled', 'ops': 'foo', 'reason': 'stalled\nfor 30 s', 'pid': 7,
             'ended': True, 'wait_status': 256, 'when_ns': 8, 'output': 'bye\n'},

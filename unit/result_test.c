@@ -186,6 +186,7 @@ static void set_run(struct shown *s)
 			.reloaded = true, .events_before = "SCX_EV_A 1\nSCX_EV_B 2\n",
 			.events_after = "SCX_EV_A 18446744073709551615\nnonsense\n",
 			.lacks = " nice  cpu.weight", .lacks_reason = "FIFO",
+			.defects = "gap", .defects_reason = "known",
 		},
 		.kernel_log = "[    0.000008] boot\n[    0.000009] hello\n",
 		.log_since_ns = 9000,
