@@ -447,7 +447,9 @@ place()
 		die "cannot write to $dir" "KDIR= has to be a tree that you may change."
 	# By content and without time stamps: a file is new when it differs from
 	# what was compiled, however old it is in the clone that it comes from.
-	rsync -rlp --checksum --delete --exclude=/.git --exclude-from="$repo/.gitignore" \
+	# A program has the name of a directory here: rsync does not see the difference.
+	rsync -rlp --checksum --delete --include=/catalogue/ --exclude=/.git \
+		--exclude-from="$repo/.gitignore" \
 		"$repo/" "$dir/" || die "cannot copy $repo to $dir"
 	say "$dir"
 }
