@@ -15,6 +15,7 @@
  * correct for it. It shows as less work than the time would have allowed.
  */
 #define MIN_USED_PERCENT	30
+#define MAX_DENIED_PERCENT	25
 #define MIN_BUSY_NS		(60 * NSEC_PER_MSEC)
 
 const struct limits check_defaults = {
@@ -462,6 +463,13 @@ static u64 ran_ns(const struct check_run *run)
 	return ran;
 }
 
+const char *check_denied(const struct check_run *run)
+{
+	if (run->denied_ns <= run->duration_ns / 100 * MAX_DENIED_PERCENT)
+		return NULL;
+	return "the machine below had other things to do: run nothing else beside it";
+}
+
 /*
  * Why numbers of time mean nothing on this host, or NULL. A host that is busy makes
  * a guest's CPUs slow, but not idle; and who needs little need not be the one who
@@ -472,6 +480,8 @@ static const char *starved(const struct check_run *run)
 	u64 workable = workable_ns(run), work = 0;
 	const struct check_group *g;
 
+	if (check_denied(run))
+		return check_denied(run);
 	/* What programs got done is not known in these terms. */
 	if (!run->host_is_tcg || workable < MIN_BUSY_NS || run->nr_programs)
 		return NULL;

@@ -183,6 +183,7 @@ struct check_sched {
  * @duration_ns: from the workers' start to their end
  * @overcommit: load_overcommit()
  * @host_is_tcg: the host is emulated, and does not see what it is denied itself
+ * @denied_ns: what it was denied during the run, as the machine that emulates it says
  * @limits: what must hold: all layers, of which check_defaults is the first
  * @cgroups: with their weights and quotas; what is not among them has the defaults
  * @nr_cgroups: how many; at most SCENARIO_MAX_CGROUPS
@@ -204,6 +205,7 @@ struct check_run {
 	u64 duration_ns;
 	unsigned int overcommit;
 	bool host_is_tcg;
+	u64 denied_ns;
 	struct limits limits;
 	const struct scenario_cgroup *cgroups;
 	size_t nr_cgroups;

@@ -68,6 +68,9 @@ static inline bool check_limited(unsigned int limit)
 bool check_lacks(struct judge *j, const char *check, const struct check_group *g,
 		 const char *word);
 
+/* What the machine that emulates the host has withheld, if that is too much; or NULL */
+const char *check_denied(const struct check_run *run);
+
 /* Is it one of FIFO, RR and DEADLINE, which do not share? */
 bool check_is_rt(const struct check_group *g);
 

@@ -6,6 +6,9 @@
 #include "check_parts.h"
 #include "clock.h"
 
+/* Two ticks, by which /proc/stat counts: less than that may be none at all. */
+#define MIN_IDLE_NS		20000000ULL
+
 #define PERIOD_NS	(100 * NSEC_PER_MSEC)	/* of cpu.max, by default */
 
 /* Has a group before this one the same CPUs? Then it has been judged with that. */
@@ -369,8 +372,12 @@ static void conservation(struct judge *j)
 		steal = check_since(b->steal_ns[cpu], a->steal_ns[cpu]);
 		idle = check_since(b->idle_ns[cpu], a->idle_ns[cpu]);
 		total -= min(total, steal);
+		/* What is left of a busy CPU that was hardly there is chance, but not idle. */
+		if (idle < MIN_IDLE_NS)
+			idle = 0;
+		else
+			shortest = min(shortest, total);
 		percent = min_t(u64, 100, idle * 100 / max_t(u64, total, 1));
-		shortest = min(shortest, total);
 		sum += percent;
 		n++;
 		if (percent >= f.seen) {

@@ -32,7 +32,8 @@ static void sound(struct judge *j, const struct check_group *g)
 	}
 	f.unit = "in trouble";
 	f.seen = max_t(u64, st->stuck + st->corrupt, 1);
-	check_judge(j, &f, false, NULL,
+	/* A wrong result is one whenever it is computed. */
+	check_judge(j, &f, false, st->corrupt ? NULL : check_denied(j->run),
 		    "of %u workers %u reported, %u did not run or did not stop, %u computed wrong results, as registers were lost",
 		    g->workers, st->workers, st->stuck, st->corrupt);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/kernel.h>
 #include <linux/sizes.h>
@@ -41,7 +42,7 @@
  * VMEXIT without the lock that other threads set them under (helper_vmexit() in
  * QEMU 7.2). A timer interrupt that is lost so is never followed by another one,
  * and a guest that only computes runs forever. Any other interrupt brings both:
- * a byte through the serial port, when nothing else has happened for this long.
+ * one of the serial port, which is told every so often what the host is denied.
  */
 #define NUDGE_MS		100
 
@@ -111,6 +112,7 @@ struct emulated {
 	sigset_t old;
 	int caught;
 	bool greeted;
+	u64 told_ns;
 	char log[CONSOLE_MAX];
 	size_t log_len;
 	u8 in[sizeof(struct emulated_frame) + EMULATED_MAX_PAYLOAD];
@@ -616,11 +618,65 @@ static int wait_ms(const struct emulated *emu, u64 deadline)
 	return now < deadline ? (int)((deadline - now) / NSEC_PER_MSEC) + 1 : 0;
 }
 
+/*
+ * How long QEMU's CPU thread, which is the one that has run most, has waited for a CPU
+ * (Documentation/scheduler/sched-stats.rst); 0 if that is not known
+ */
+static u64 denied_ns(pid_t qemu)
+{
+	unsigned long long ran, waited, most = 0, denied = 0;
+	char pattern[64];
+	glob_t threads;
+	size_t i;
+	FILE *f;
+
+	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/schedstat", qemu);
+	if (glob(pattern, GLOB_NOSORT, NULL, &threads))
+		return 0;
+	for (i = 0; i < threads.gl_pathc; i++) {
+		f = fopen(threads.gl_pathv[i], "re");
+		if (!f)
+			continue;
+		if (fscanf(f, "%llu %llu", &ran, &waited) == 2 && ran > most) {
+			most = ran;
+			denied = waited;
+		}
+		fclose(f);
+	}
+	globfree(&threads);
+	return denied;
+}
+
+static void tell_denied(struct emulated *emu)
+{
+	u64 now = clock_ns(), denied;
+
+	if (!emu->greeted || now - emu->told_ns < NUDGE_MS * NSEC_PER_MSEC)
+		return;
+	emu->told_ns = now;
+	denied = denied_ns(emu->qemu);
+	send(emu->port, &denied, sizeof(denied), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+u64 emulated_denied_ns(void)
+{
+	u64 denied = 0;
+	int fd;
+
+	fd = open(EMULATED_DENIED, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, &denied, sizeof(denied)) != sizeof(denied))
+		denied = 0;
+	close(fd);
+	return denied;
+}
+
 /* Returns the program's exit status or a negative errno. */
 static int relay_all(struct emulated *emu, struct errmsg *err)
 {
 	u64 deadline = clock_ns() + START_TIMEOUT_NS;
-	int ret, events, timeout, status = 0;
+	int ret, timeout, status = 0;
 	struct pollfd fds[3];
 
 	for (;;) {
@@ -632,13 +688,11 @@ static int relay_all(struct emulated *emu, struct errmsg *err)
 		fds[0] = (struct pollfd) { .fd = emu->signals, .events = POLLIN };
 		fds[1] = (struct pollfd) { .fd = emu->console, .events = POLLIN };
 		fds[2] = (struct pollfd) { .fd = emu->port, .events = POLLIN };
-		events = poll(fds, ARRAY_SIZE(fds), timeout);
-		if (events < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_SIZE(fds), timeout) < 0 && errno != EINTR)
 			return errmsg_set(err, ERRMSG_FAILED, errno, "poll");
 		if (signal_came(emu))
 			return -EINTR;
-		if (!events && emu->greeted)
-			send(emu->port, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		tell_denied(emu);
 		if (fds[1].revents)
 			read_console(emu);
 		ret = fds[2].revents ? read_port(emu, &status, err) : 0;

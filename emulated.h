@@ -19,6 +19,7 @@
 #ifndef KTSTR_EMULATED_H
 #define KTSTR_EMULATED_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 
 #include "errmsg.h"
@@ -61,5 +62,16 @@ int emulated_run(int argc, char *const argv[], struct errmsg *err);
  * that all is done; false if it is to go on here.
  */
 bool emulated_needed(int argc, char *const argv[], int *status);
+
+/**
+ * emulated_denied_ns() - how long this host has been denied the CPU so far
+ *
+ * An emulated host has no steal time: others on the machine that emulates it are not
+ * seen in any clock of its own. Exact to a tenth of a second.
+ *
+ * Return: ns, of which only differences mean something; 0 on a host that is real, or if
+ * the machine that emulates this one does not tell (CONFIG_SCHED_INFO).
+ */
+u64 emulated_denied_ns(void);
 
 #endif /* KTSTR_EMULATED_H */

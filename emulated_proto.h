@@ -8,9 +8,10 @@
  * the number of arguments, these, and all the rest is the environment.
  *
  * Back comes a stream of frames through one virtio-serial port, so that
- * output and exit status arrive in order. In the other direction go bytes
- * without a meaning, see NUDGE_MS in emulated.c. What PID 1 has to complain about
- * goes to the kernel's console.
+ * output and exit status arrive in order. In the other direction goes, every
+ * NUDGE_MS (emulated.c), a u64: how long, in ns, this host has so far been denied
+ * the CPU that it needed. PID 1 keeps the last one in EMULATED_DENIED. What it has to
+ * complain about goes to the kernel's console.
  */
 #ifndef KTSTR_EMULATED_PROTO_H
 #define KTSTR_EMULATED_PROTO_H
@@ -22,6 +23,7 @@
 #define EMULATED_JOB		"/job"
 
 #define EMULATED_PORT		"/dev/vport0p1"
+#define EMULATED_DENIED		"/dev/ktstr_denied"
 #define EMULATED_TAG_ROOT	"ktstr-root"
 #define EMULATED_TAG_RESULTS	"ktstr-results"
 

@@ -414,6 +414,7 @@ static void put_host(struct json_text *j, const struct check_run *run,
 	read_cpu_model(model, sizeof(model));
 	begin(j, "host");
 	jsonw_bool_field(j->w, "emulated", run ? run->host_is_tcg : cpuid_host_is_tcg());
+	jsonw_uint_field(j->w, "denied_ns", run ? run->denied_ns : 0);
 	jsonw_int_field(j->w, "online_cpus", sysconf(_SC_NPROCESSORS_ONLN));
 	json_text_str(j, "cpu_model", model);
 	json_text_str(j, "kernel_release", uts.release);

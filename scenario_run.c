@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "cpuid.h"
+#include "emulated.h"
 #include "scenario_run.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
@@ -719,7 +720,7 @@ static int prepare(struct run *run, struct errmsg *err)
 static int perform(struct run *run, struct errmsg *err)
 {
 	struct scenario_result *result = run->result;
-	u64 since;
+	u64 since, denied = emulated_denied_ns();
 	int ret;
 
 	ret = start(run, NULL, 0, err);
@@ -731,6 +732,7 @@ static int perform(struct run *run, struct errmsg *err)
 	control_reply_free(&result->sched_after);
 	ret = ret ?: stop(run, NULL, 0, err);
 	result->run.duration_ns = clock_ns() - since;
+	result->run.denied_ns = emulated_denied_ns() - denied;
 	return ret ?: read_end(run, err);
 }
 

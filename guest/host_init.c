@@ -270,11 +270,33 @@ static bool reap(pid_t pid, int *wstatus)
 	return ended;
 }
 
+/* Return: whether the port is still there. */
+static bool note_denied(void)
+{
+	static char buf[sizeof(__u64)];
+	static size_t len;
+	static int fd = -1;
+	ssize_t ret;
+
+	ret = read(port, buf + len, sizeof(buf) - len);
+	if (ret <= 0)
+		return false;
+	len += ret;
+	if (len < sizeof(buf))
+		return true;
+	len = 0;
+	if (fd < 0)
+		fd = open(EMULATED_DENIED, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+	/* Who wants to know has to do without it. */
+	if (fd >= 0 && pwrite(fd, buf, sizeof(buf), 0) < 0)
+		perror("ktstr_host_init: " EMULATED_DENIED);
+	return true;
+}
+
 static __u32 run_job(const struct job *job)
 {
 	struct signalfd_siginfo info;
 	struct pollfd fds[4];
-	char nudges[64];
 	int out[2], err[2], children, wstatus = 0;
 	bool ended = false;
 	sigset_t set;
@@ -309,8 +331,7 @@ static __u32 run_job(const struct job *job)
 			fds[1].fd = -1;
 		if (fds[2].revents && read(children, &info, sizeof(info)) > 0)
 			ended = reap(pid, &wstatus);
-		/* Their coming was all they were for. */
-		if (fds[3].revents && read(port, nudges, sizeof(nudges)) <= 0)
+		if (fds[3].revents && !note_denied())
 			fds[3].fd = -1;
 	}
 

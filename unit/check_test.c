@@ -1032,6 +1032,24 @@ TEST_F(check, without_preemption_callbacks)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
 }
 
+/* Not even those that never ran are to blame for that, but wrong results stay wrong. */
+TEST_F(check, denied_to_the_emulated_host)
+{
+	struct stage *st = self->st;
+
+	st->run.host_is_tcg = true;
+	st->stats[0].stuck = 1;
+	st->stats[0].min_rate = 0;
+	st->run.denied_ns = DURATION / 5;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "a"));
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+	st->run.denied_ns = DURATION / 2;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "workers", "a"));
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "a"));
+	st->stats[0].corrupt = 1;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "a"));
+}
+
 TEST_F(check, defects_that_are_known)
 {
 	struct stage *st = self->st;
