@@ -234,6 +234,9 @@ TEST_F(agent, run_timeout)
 	EXPECT_NE(0, p->reply.wait_status);
 }
 
+/* What glibc keeps for itself: its posix_spawn() has them ignored, as in all that make runs. */
+#define LIBC_SIGNALS	(3UL << (__SIGRTMIN - 1))
+
 static unsigned long ignored_signals(const char *status)
 {
 	const char *line = strstr(status ?: "", "SigIgn:");
@@ -255,9 +258,9 @@ TEST_F(agent, signals)
 	globs[0] = path;
 	ASSERT_EQ(0, CALL(control_read, globs, 1));
 	EXPECT_EQ(1UL << (SIGUSR1 - 1) | 1UL << (SIGPIPE - 1),
-		  ignored_signals(control_text(&p->reply, "%s", path)));
+		  ignored_signals(control_text(&p->reply, "%s", path)) & ~LIBC_SIGNALS);
 	ASSERT_EQ(0, CALL(control_run, script(p, "exec cat /proc/self/status"), 5 * SEC));
-	expect_in(_metadata, "SigIgn:\t0000000000000000", p->reply.output);
+	EXPECT_EQ(0, ignored_signals(p->reply.output) & ~LIBC_SIGNALS);
 	expect_in(_metadata, "SigBlk:\t0000000000000000", p->reply.output);
 }
 
