@@ -125,9 +125,9 @@ static void run_test(struct __test_metadata *_metadata, struct __fixture_variant
 
 static bool is_set(const char *name)
 {
-	const char *value = getenv(name);
+	const char *value = ktstr_env(name);
 
-	return value && *value && strcmp(value, "0");
+	return value && strcmp(value, "0");
 }
 
 static void add_variant(struct __fixture_metadata *fixture, const char *scheduler,
@@ -150,7 +150,7 @@ static void add_variant(struct __fixture_metadata *fixture, const char *schedule
 
 static void add_variants(struct __fixture_metadata *fixture)
 {
-	const char *scheduler = getenv(ENV_SCHEDULER), *topology = getenv(ENV_TOPOLOGY);
+	const char *scheduler = ktstr_env(ENV_SCHEDULER), *topology = ktstr_env(ENV_TOPOLOGY);
 	const struct scheduler *sched;
 
 	for (sched = schedulers_tree; sched->name; sched++) {
@@ -159,9 +159,8 @@ static void add_variants(struct __fixture_metadata *fixture)
 			add_variant(fixture, sched->command, LARGE_TOPOLOGY, "%s_%s",
 				    sched->name, LARGE_TOPOLOGY);
 	}
-	if (is_set(ENV_SCHEDULER) || is_set(ENV_TOPOLOGY))
-		add_variant(fixture, is_set(ENV_SCHEDULER) ? scheduler : NULL,
-			    is_set(ENV_TOPOLOGY) ? topology : NULL, "env");
+	if (scheduler || topology)
+		add_variant(fixture, scheduler, topology, "env");
 }
 
 /* Shared with the processes that run the tests, as those of the harness's macros */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ static inline bool ktstr_session_start(struct __test_metadata *_metadata,
 
 	ret = session_start(s, cfg, &err);
 	if (ret && err.kind == ERRMSG_HOST)
-		SKIP(return false, "%s", err.text);
+		SKIP(return false, "%.*s", (int)strcspn(err.text, "\n"), err.text);
 	EXPECT_EQ(0, ret);
 	return !ret;
 }
@@ -64,6 +65,14 @@ static inline void ktstr_assert_ok(struct __test_metadata *_metadata, struct ses
 	ASSERT_EQ(0, ret);
 }
 
+/* A variable that is set, and not to nothing; or NULL */
+static inline const char *ktstr_env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
 /**
  * KTSTR_ENV_VARIANT() - the variant "env" of a fixture
  * @fixture: whose variants have .topology and .scheduler
@@ -79,9 +88,9 @@ static void __attribute__((constructor)) register_env_##fixture(void)		\
 		.data = &variant,						\
 	};									\
 										\
-	variant.topology = getenv(ENV_TOPOLOGY) ?: KTSTR_DEFAULT_TOPOLOGY;	\
-	variant.scheduler = getenv(ENV_SCHEDULER);				\
-	if (getenv(ENV_TOPOLOGY) || variant.scheduler)				\
+	variant.topology = ktstr_env(ENV_TOPOLOGY) ?: KTSTR_DEFAULT_TOPOLOGY;	\
+	variant.scheduler = ktstr_env(ENV_SCHEDULER);				\
+	if (ktstr_env(ENV_TOPOLOGY) || variant.scheduler)			\
 		__register_fixture_variant(&_##fixture##_fixture_object, &object);	\
 }
 
