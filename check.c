@@ -482,8 +482,8 @@ static const char *starved(const struct check_run *run)
 
 	if (check_denied(run))
 		return check_denied(run);
-	/* What programs got done is not known in these terms. */
-	if (!run->host_is_tcg || workable < MIN_BUSY_NS || run->nr_programs)
+	/* What programs got done is not known in these terms, nor what offline CPUs had. */
+	if (!run->host_is_tcg || workable < MIN_BUSY_NS || run->nr_programs || run->hotplug)
 		return NULL;
 	for (g = run->groups; g < run->groups + run->nr_groups; g++)
 		work += check_work_ns(g);

@@ -1032,6 +1032,17 @@ TEST_F(check, without_preemption_callbacks)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
 }
 
+/* A CPU that was offline has no columns: that is not time that somebody was denied. */
+TEST_F(check, busy_host_and_hotplug)
+{
+	struct stage *st = self->st;
+
+	starve_host(st);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "gap", "a"));
+	st->run.hotplug = true;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "gap", "a"));
+}
+
 /* Not even those that never ran are to blame for that, but wrong results stay wrong. */
 TEST_F(check, denied_to_the_emulated_host)
 {
