@@ -15,7 +15,7 @@
  * correct for it. It shows as less work than the time would have allowed.
  */
 #define MIN_USED_PERCENT	30
-#define MAX_DENIED_PERCENT	25
+#define MAX_DENIED_PERCENT	60
 #define MIN_BUSY_NS		(60 * NSEC_PER_MSEC)
 
 const struct limits check_defaults = {
@@ -71,6 +71,13 @@ const char *verdict_name(enum verdict verdict)
 u64 check_within(u64 limit, unsigned int overcommit)
 {
 	return limit * (overcommit + 1) / 2;
+}
+
+unsigned int check_overcommit(unsigned int overcommit, u64 duration_ns, u64 denied_ns)
+{
+	u64 left = duration_ns - min(denied_ns, duration_ns / 100 * MAX_DENIED_PERCENT);
+
+	return DIV_ROUND_UP(overcommit * duration_ns, max_t(u64, left, 1));
 }
 
 static void __printf(3, 0)

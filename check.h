@@ -181,7 +181,7 @@ struct check_sched {
  * struct check_run - all that a run has shown
  * @topo: the guest's topology
  * @duration_ns: from the workers' start to their end
- * @overcommit: load_overcommit()
+ * @overcommit: check_overcommit()
  * @host_is_tcg: the host is emulated, and does not see what it is denied itself
  * @denied_ns: what it was denied during the run, as the machine that emulates it says
  * @limits: what must hold: all layers, of which check_defaults is the first
@@ -268,6 +268,16 @@ extern const struct limits check_defaults;
  * @overcommit: load_overcommit()
  */
 u64 check_within(u64 limit, unsigned int overcommit);
+
+/**
+ * check_overcommit() - how many CPUs of the guest shared one in effect
+ * @overcommit: load_overcommit()
+ * @duration_ns: of the run
+ * @denied_ns: what the host was denied of that, see struct check_run
+ *
+ * A host that has its CPU for half of the time is one with half a CPU.
+ */
+unsigned int check_overcommit(unsigned int overcommit, u64 duration_ns, u64 denied_ns);
 
 /**
  * check_add() - add a finding

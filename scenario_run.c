@@ -733,6 +733,8 @@ static int perform(struct run *run, struct errmsg *err)
 	ret = ret ?: stop(run, NULL, 0, err);
 	result->run.duration_ns = clock_ns() - since;
 	result->run.denied_ns = emulated_denied_ns() - denied;
+	result->run.overcommit = check_overcommit(result->run.overcommit, result->run.duration_ns,
+						  result->run.denied_ns);
 	return ret ?: read_end(run, err);
 }
 

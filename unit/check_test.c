@@ -1032,6 +1032,17 @@ TEST_F(check, without_preemption_callbacks)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
 }
 
+TEST(overcommit_of_a_denied_host)
+{
+	EXPECT_EQ(1, check_overcommit(1, DURATION, 0));
+	EXPECT_EQ(4, check_overcommit(4, DURATION, 0));
+	EXPECT_EQ(8, check_overcommit(4, DURATION, DURATION / 2));
+	EXPECT_EQ(5, check_overcommit(4, DURATION, DURATION / 10));
+	/* What is denied more is not judged at all. */
+	EXPECT_EQ(10, check_overcommit(4, DURATION, DURATION));
+	EXPECT_EQ(0, check_overcommit(4, 0, 0));
+}
+
 /* A CPU that was offline has no columns: that is not time that somebody was denied. */
 TEST_F(check, busy_host_and_hotplug)
 {
@@ -1054,7 +1065,7 @@ TEST_F(check, denied_to_the_emulated_host)
 	st->run.denied_ns = DURATION / 5;
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "a"));
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
-	st->run.denied_ns = DURATION / 2;
+	st->run.denied_ns = DURATION / 10 * 7;
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "workers", "a"));
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "a"));
 	st->stats[0].corrupt = 1;
