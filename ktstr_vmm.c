@@ -806,7 +806,7 @@ int ktstr_vm_freeze(struct ktstr_vm *vm, struct ktstr_vm_frozen *frozen, struct 
 		return errmsg_set(err, ERRMSG_FAILED, EPIPE, "freezing a guest that does not run");
 	}
 	for (i = 0; i < vm->nr_vcpus; i++)
-		vcpu_read_state(&vm->vcpus[i], &vm->result.vcpus[i]);
+		vcpu_state_read(vm->vcpus[i].fd, &vm->result.vcpus[i]);
 	*frozen = (struct ktstr_vm_frozen) {
 		.clock_ns = vm->freeze.clock_ns,
 		.tsc = vm->freeze.tsc,
@@ -873,7 +873,7 @@ void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *r
 	devices_stop(&vm->devices);
 
 	for (i = 0; i < vm->nr_vcpus && started; i++)
-		vcpu_read_state(&vm->vcpus[i], &result->vcpus[i]);
+		vcpu_state_read(vm->vcpus[i].fd, &result->vcpus[i]);
 	result->nr_vcpus = vm->nr_vcpus;
 	result->console = vm->devices.log.text;
 	result->console_len = vm->devices.log.len;

@@ -21,6 +21,7 @@
 #include "numa_mem.h"
 #include "topology.h"
 #include "vcpu.h"
+#include "vcpu_state.h"
 
 struct disk_config;
 struct ktstr_vm;

@@ -13,6 +13,7 @@
 #include "memory_map.h"
 #include "own_path.h"
 #include "session.h"
+#include "vcpu_state.h"
 
 /*
  * Deadlines for a guest on an emulated host: a boot takes 5 s with 1 CPU and
@@ -393,12 +394,13 @@ static void print_console(const struct ktstr_vm_result *result)
 	}
 }
 
-static void print_registers(const struct ktstr_vm_result *result)
+static void print_vcpus(const struct ktstr_vm_result *result)
 {
 	unsigned int i;
 
 	for (i = 0; i < result->nr_vcpus; i++) {
 		const struct vcpu_state *v = &result->vcpus[i];
+		char wait[VCPU_STATE_TEXT_SIZE];
 
 		if (!v->valid)
 			continue;
@@ -408,6 +410,10 @@ static void print_registers(const struct ktstr_vm_result *result)
 		       v->regs.rbx, v->regs.rcx, v->regs.rdx, v->regs.rsi, v->regs.rdi);
 		printf(" cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n", v->sregs.cr0,
 		       v->sregs.cr2, v->sregs.cr3, v->sregs.cr4, v->sregs.efer);
+		if (!v->waits)
+			continue;
+		vcpu_state_wait(v, wait, sizeof(wait));
+		ksft_print_msg("CPU %u %s\n", i, wait);
 	}
 }
 
@@ -423,7 +429,7 @@ static void print_guest(struct session *s)
 	if (result->broken[0])
 		ksft_print_msg("guest: its driver has stopped a device: %s\n", result->broken);
 	print_console(result);
-	print_registers(result);
+	print_vcpus(result);
 }
 
 void session_print(struct session *s, int ret, const struct errmsg *err)

@@ -184,12 +184,6 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-void vcpu_read_state(const struct vcpu *vcpu, struct vcpu_state *state)
-{
-	state->valid = !ioctl(vcpu->fd, KVM_GET_REGS, &state->regs) &&
-		       !ioctl(vcpu->fd, KVM_GET_SREGS, &state->sregs);
-}
-
 /* A KVM without KVM_CAP_IMMEDIATE_EXIT can miss an interrupt: do it again. */
 int vcpu_gate_close(struct vcpu_gate *gate, struct vcpu *vcpus, unsigned int nr,
 		    u64 timeout_ns)

@@ -43,13 +43,6 @@ struct vcpu_gate {
 	unsigned int standing;
 };
 
-/* What a vCPU that runs no guest code was doing */
-struct vcpu_state {
-	bool valid;
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-};
-
 /**
  * struct vcpu - one virtual CPU
  * @fd: from KVM_CREATE_VCPU, or -1
@@ -138,13 +131,6 @@ int vcpu_handle_kicks(struct errmsg *err);
  */
 int vcpu_start(struct vcpu *vcpu, const struct vcpu_ops *ops, void *ctx,
 	       struct vcpu_gate *gate, struct errmsg *err);
-
-/**
- * vcpu_read_state() - read the registers
- * @vcpu: one that stands still, or whose thread has ended
- * @state: filled in
- */
-void vcpu_read_state(const struct vcpu *vcpu, struct vcpu_state *state);
 
 /**
  * vcpu_kick() - make the thread leave KVM_RUN and end; does not wait

@@ -240,6 +240,7 @@ FIXTURE(fault) {
 	enum ktstr_vm_state state;
 	char reason[VCPU_END_TEXT_SIZE];
 	bool registers;
+	bool waits;
 	bool tsc_jumps;
 	bool warned;
 	/* ... and what it should not have left */
@@ -343,8 +344,11 @@ static void live(struct _test_data_fault *self)
 		self->state = result->state;
 		snprintf(self->reason, sizeof(self->reason), "%s", result->reason);
 		self->registers = true;
-		for (i = 0; i < result->nr_vcpus; i++)
+		self->waits = true;
+		for (i = 0; i < result->nr_vcpus; i++) {
 			self->registers &= result->vcpus[i].valid;
+			self->waits &= result->vcpus[i].waits;
+		}
 		self->tsc_jumps = result->tsc_jumps;
 		self->warned = result->warnings && *result->warnings;
 	}
@@ -374,9 +378,14 @@ static bool expect_lived(struct __test_metadata *_metadata, struct _test_data_fa
 	case KVM_GET_REGS:
 	case KVM_GET_SREGS:
 		return !self->registers;
+	case KVM_GET_LAPIC:
+	case KVM_GET_MP_STATE:
+	case KVM_GET_VCPU_EVENTS:
+		return !self->waits;
 	case KVM_ENABLE_CAP:
 		return self->warned;
 	case KVM_GET_MSRS:
+		return self->tsc_jumps || !self->waits;
 	case KVM_GET_DEVICE_ATTR:
 	case KVM_SET_DEVICE_ATTR:
 		return self->tsc_jumps;

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/kernel.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vcpu_state.h"
+
+#define MSR_TSC			0x10
+#define MSR_TSC_DEADLINE	0x6e0
+
+/* SDM vol. 3A, table 11-1 */
+#define APIC_ISR		0x100
+#define APIC_IRR		0x200
+#define APIC_LVTT		0x320
+#define APIC_TMICT		0x380
+#define APIC_TMCCT		0x390
+
+#define LVTT_MASKED		0x10000
+#define LVTT_MODE		0x60000
+#define LVTT_DEADLINE		0x40000
+
+#define MAX_NAMED		8
+
+static bool read_msrs(int fd, struct vcpu_state *state)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entries[2];
+	} msrs = {
+		.head = { .nmsrs = ARRAY_SIZE(msrs.entries) },
+		.entries = { { .index = MSR_TSC }, { .index = MSR_TSC_DEADLINE } },
+	};
+
+	if (ioctl(fd, KVM_GET_MSRS, &msrs) != ARRAY_SIZE(msrs.entries))
+		return false;
+	state->tsc = msrs.entries[0].data;
+	state->tsc_deadline = msrs.entries[1].data;
+	return true;
+}
+
+void vcpu_state_read(int vcpu_fd, struct vcpu_state *state)
+{
+	state->valid = !ioctl(vcpu_fd, KVM_GET_REGS, &state->regs) &&
+		       !ioctl(vcpu_fd, KVM_GET_SREGS, &state->sregs);
+	state->waits = !ioctl(vcpu_fd, KVM_GET_MP_STATE, &state->mp_state) &&
+		       !ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events) &&
+		       !ioctl(vcpu_fd, KVM_GET_LAPIC, &state->lapic) &&
+		       read_msrs(vcpu_fd, state);
+}
+
+static u32 lapic_register(const struct vcpu_state *state, unsigned int offset)
+{
+	u32 value;
+
+	memcpy(&value, state->lapic.regs + offset, sizeof(value));
+	return value;
+}
+
+/* One bit per vector, 32 of them every 16 bytes */
+static void print_vectors(FILE *f, const struct vcpu_state *state, unsigned int base)
+{
+	unsigned int vector, named = 0;
+
+	for (vector = 0; vector < 256; vector++) {
+		if (!(lapic_register(state, base + vector / 32 * 16) & 1U << vector % 32))
+			continue;
+		if (++named > MAX_NAMED) {
+			fputs(" ...", f);
+			return;
+		}
+		fprintf(f, " %#x", vector);
+	}
+	if (!named)
+		fputs(" none", f);
+}
+
+static void print_timer(FILE *f, const struct vcpu_state *state)
+{
+	const u32 lvtt = lapic_register(state, APIC_LVTT);
+	const u64 deadline = state->tsc_deadline;
+
+	if (lvtt & LVTT_MASKED)
+		fputs("masked", f);
+	else if ((lvtt & LVTT_MODE) != LVTT_DEADLINE)
+		fprintf(f, "%u of %u", lapic_register(state, APIC_TMCCT),
+			lapic_register(state, APIC_TMICT));
+	else if (!deadline)
+		fputs("not armed", f);
+	else if (deadline > state->tsc)
+		fprintf(f, "in %llu cycles", (unsigned long long)(deadline - state->tsc));
+	else
+		fprintf(f, "%llu cycles ago", (unsigned long long)(state->tsc - deadline));
+}
+
+static const char *mp_state_name(u32 mp_state)
+{
+	switch (mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		return "runs";
+	case KVM_MP_STATE_UNINITIALIZED:
+		return "waits for INIT";
+	case KVM_MP_STATE_INIT_RECEIVED:
+		return "waits for SIPI";
+	case KVM_MP_STATE_HALTED:
+		return "halted";
+	case KVM_MP_STATE_SIPI_RECEIVED:
+		return "got SIPI";
+	default:
+		return "in an unknown state";
+	}
+}
+
+void vcpu_state_wait(const struct vcpu_state *state, char *text, size_t size)
+{
+	FILE *f = fmemopen(text, size, "w");
+
+	if (!f) {
+		text[0] = '\0';
+		return;
+	}
+	fputs(mp_state_name(state->mp_state.mp_state), f);
+	if (state->events.interrupt.injected)
+		fprintf(f, "; not yet delivered: %#x", state->events.interrupt.nr);
+	fputs("; in service:", f);
+	print_vectors(f, state, APIC_ISR);
+	fputs("; requested:", f);
+	print_vectors(f, state, APIC_IRR);
+	fputs("; timer: ", f);
+	print_timer(f, state);
+	fclose(f);
+}
