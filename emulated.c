@@ -98,6 +98,8 @@ struct emulated_config {
  * @old: this thread's signal mask before that
  * @caught: the signal that came, or 0
  * @greeted: the program was started
+ * @told_ns: when the host was last told what it is denied
+ * @denied_ns: what it was told
  * @log: the end of the console
  * @log_len: bytes in @log
  * @in: received from @port, not yet a whole frame
@@ -113,6 +115,7 @@ struct emulated {
 	int caught;
 	bool greeted;
 	u64 told_ns;
+	u64 denied_ns;
 	char log[CONSOLE_MAX];
 	size_t log_len;
 	u8 in[sizeof(struct emulated_frame) + EMULATED_MAX_PAYLOAD];
@@ -649,13 +652,14 @@ static u64 denied_ns(pid_t qemu)
 
 static void tell_denied(struct emulated *emu)
 {
-	u64 now = clock_ns(), denied;
+	u64 now = clock_ns();
 
 	if (!emu->greeted || now - emu->told_ns < NUDGE_MS * NSEC_PER_MSEC)
 		return;
 	emu->told_ns = now;
-	denied = denied_ns(emu->qemu);
-	send(emu->port, &denied, sizeof(denied), MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* Another thread may have run most before; readers subtract. */
+	emu->denied_ns = max(emu->denied_ns, denied_ns(emu->qemu));
+	send(emu->port, &emu->denied_ns, sizeof(emu->denied_ns), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 u64 emulated_denied_ns(void)
