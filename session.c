@@ -12,6 +12,7 @@
 #include "kselftest.h"
 #include "memory_map.h"
 #include "own_path.h"
+#include "schedulers.h"
 #include "session.h"
 #include "vcpu_state.h"
 
@@ -23,6 +24,9 @@
 #define BOOT_TIMEOUT_CPU_NS	(6 * NSEC_PER_SEC)
 #define ANSWER_TIMEOUT_NS	(60 * NSEC_PER_SEC)
 #define SCHED_TIMEOUT_NS	(120 * NSEC_PER_SEC)
+
+/* How often each CPU is tried for a scheduler that can be initialised on one only */
+#define LOAD_ROUNDS		4
 
 /* The kernel, its page tables and the initramfs; per-CPU areas and stacks */
 #define MEMORY_PER_NODE		((u64)SZ_256M)
@@ -281,15 +285,19 @@ static int share_host(struct session *s, const struct session_config *cfg, struc
 	return 0;
 }
 
-/* What the guest's kernel lacks is for whoever configured it: not a failure. */
-int session_start_scheduler(struct session *s, struct errmsg *err)
+/*
+ * What the guest's kernel lacks is for whoever configured it: not a failure.
+ *
+ * @args: after those of the session's scheduler, or ""
+ */
+static int start_with(struct session *s, const char *args, struct errmsg *err)
 {
 	const char *argv[WIRE_MAX_ARGS + 1] = {};
-	char command[sizeof(s->scheduler) + 8], *word, *rest = command;
+	char command[sizeof(s->scheduler) + 64], *word, *rest = command;
 	struct control_reply reply;
 	int argc = 0, ret;
 
-	snprintf(command, sizeof(command), "/bin/%s", s->scheduler);
+	snprintf(command, sizeof(command), "/bin/%s %s", s->scheduler, args);
 	while (argc < WIRE_MAX_ARGS && (word = strsep(&rest, " ")))
 		if (*word)
 			argv[argc++] = word;
@@ -301,6 +309,32 @@ int session_start_scheduler(struct session *s, struct errmsg *err)
 			      "CONFIG_SCHED_CLASS_EXT=y and CONFIG_DEBUG_INFO_BTF=y");
 	}
 	return ret;
+}
+
+/*
+ * Nothing tells which CPU the kernel's thread is on, and it moves: scx_central says
+ * "init from non-central CPU" then, and ends.
+ */
+static int start_on_any_cpu(struct session *s, const char *option, struct errmsg *err)
+{
+	unsigned int i, nr = topology_cpus(&s->topo);
+	int ret = -ECHILD;
+	char args[64];
+
+	for (i = 0; i < nr * LOAD_ROUNDS && ret == -ECHILD; i++) {
+		snprintf(args, sizeof(args), "%s %u", option, i % nr);
+		ret = start_with(s, args, err);
+	}
+	return ret;
+}
+
+int session_start_scheduler(struct session *s, struct errmsg *err)
+{
+	struct scheduler sched;
+
+	schedulers_find(s->scheduler, &sched);
+	return sched.cpu_option ? start_on_any_cpu(s, sched.cpu_option, err)
+				: start_with(s, "", err);
 }
 
 /* The command without the program's directory, which the guest has not got; or NULL */

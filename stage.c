@@ -22,7 +22,6 @@
 #include "virtio_net.h"
 
 #define CLEAN_NS	(20 * NSEC_PER_SEC)
-#define LOAD_ROUNDS	4
 
 /* Enough for the reads of WIRE_WORK_DISK to be at different places */
 static u8 disk_content[SZ_1M];
@@ -189,20 +188,29 @@ static bool serves(const struct stage *stage, const struct play *play)
 	       (strlen(stage->program) == len && !strncmp(stage->program, play->scheduler, len));
 }
 
+/* Return: the file's content, to be freed, or NULL */
+static char *guest_file(struct stage *stage, const char *path)
+{
+	struct control_reply reply = {};
+	struct errmsg unused;
+	const char *text;
+	char *copy = NULL;
+
+	if (!control_read(&stage->session.control, &path, 1, &reply, &unused)) {
+		text = control_text(&reply, path);
+		copy = text ? strdup(text) : NULL;
+	}
+	control_reply_free(&reply);
+	return copy;
+}
+
 /* The guest's time since its boot, which its log is stamped with; 0 if it does not tell */
 static u64 guest_uptime(struct stage *stage)
 {
-	static const char * const path = "/proc/uptime";
-	struct control_reply reply = {};
-	struct errmsg unused;
-	const char *text = NULL;
-	double seconds = 0;
+	char *text = guest_file(stage, "/proc/uptime");
+	double seconds = text ? strtod(text, NULL) : 0;
 
-	if (!control_read(&stage->session.control, &path, 1, &reply, &unused))
-		text = control_text(&reply, path);
-	if (text)
-		seconds = strtod(text, NULL);
-	control_reply_free(&reply);
+	free(text);
 	return seconds > 0 && seconds < 1e9 ? seconds * NSEC_PER_SEC : 0;
 }
 
@@ -218,9 +226,10 @@ static int get_guest(struct stage *stage, const struct play *play, struct findin
 	if (stage->topology[0]) {
 		ret = control_clean(&stage->session.control, CLEAN_NS, &reply, &err);
 		control_reply_free(&reply);
-		stage->since_ns = guest_uptime(stage);
-		if (!ret)
+		if (!ret) {
+			stage->since_ns = guest_uptime(stage);
 			return 0;
+		}
 		ksft_print_msg("a new guest, as the last one is not clean: %s\n", err.text);
 		stage_end(stage);
 	}
@@ -228,38 +237,13 @@ static int get_guest(struct stage *stage, const struct play *play, struct findin
 	return ret ? add_error(stage, findings, "guest", ret, &err) : 0;
 }
 
-/*
- * Nothing tells which CPU the kernel's thread is on, and it moves: scx_central says
- * "init from non-central CPU" then.
- */
-static int load_on_any_cpu(struct stage *stage, const char *command, const char *option,
-			   struct errmsg *err)
-{
-	unsigned int i, nr = topology_cpus(&stage->session.topo);
-	char text[PATH_MAX];
-	int ret = -ECHILD;
-
-	for (i = 0; i < nr * LOAD_ROUNDS && ret == -ECHILD; i++) {
-		snprintf(text, sizeof(text), "%s %s %u", command, option, i % nr);
-		ret = session_load(&stage->session, text, err);
-	}
-	return ret;
-}
-
 static int load(struct stage *stage, const struct play *play, struct findings *findings)
 {
 	struct errmsg err = {};
-	struct scheduler sched;
 	int ret;
 
-	schedulers_find(play->scheduler, &sched);
-	if (sched.cpu_option)
-		ret = load_on_any_cpu(stage, play->scheduler, sched.cpu_option, &err);
-	else
-		ret = session_load(&stage->session, play->scheduler, &err);
-	if (ret)
-		return add_error(stage, findings, "load", ret, &err);
-	return 0;
+	ret = session_load(&stage->session, play->scheduler, &err);
+	return ret ? add_error(stage, findings, "load", ret, &err) : 0;
 }
 
 /* -- the play --------------------------------------------------------------- */
@@ -307,23 +291,6 @@ static void print_findings(const struct play *play, const struct scenario_result
 
 /* -- what is kept of it ----------------------------------------------------- */
 
-/* Return: the guest kernel's own command line, to be freed, or NULL */
-static char *guest_cmdline(struct stage *stage)
-{
-	static const char * const path = "/proc/cmdline";
-	struct control_reply reply = {};
-	struct errmsg unused;
-	char *cmdline = NULL;
-	const char *text;
-
-	if (!control_read(&stage->session.control, &path, 1, &reply, &unused)) {
-		text = control_text(&reply, path);
-		cmdline = text ? strdup(text) : NULL;
-	}
-	control_reply_free(&reply);
-	return cmdline;
-}
-
 /* A result that cannot be kept is said, but is not what was judged. */
 static void keep(struct stage *stage, const struct play *play, const struct findings *findings,
 		 const struct check_run *run, u64 since)
@@ -344,7 +311,7 @@ static void keep(struct stage *stage, const struct play *play, const struct find
 	if (!ret && !dir[0])
 		return;
 	if (booted) {
-		cmdline = guest_cmdline(stage);
+		cmdline = guest_file(stage, "/proc/cmdline");
 		result.vm = ktstr_vm_result(stage->session.vm);
 		result.release = stage->session.control.hello.release;
 		result.cmdline = cmdline;
