@@ -148,8 +148,8 @@ void check_judge(struct judge *j, struct finding *f, bool ok, const char *weak,
 	} else if (ok) {
 		f->verdict = VERDICT_PASS;
 	} else if (has_word(sched->defects, f->check)) {
-		/* It is told, but nobody is to blame for it anew. */
-		f->verdict = VERDICT_SKIP;
+		/* Nobody is to blame for it anew, but it did not pass either. */
+		f->verdict = VERDICT_INCONCLUSIVE;
 		weak = sched->defects_reason ?: "this is known of the scheduler";
 	} else {
 		f->verdict = VERDICT_FAIL;

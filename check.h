@@ -160,7 +160,7 @@ struct check_program {
  *	time); NULL for nothing
  * @lacks_reason: why that is no fault; may be NULL
  * @defects: checks, separated by blanks, that are known to fail at times: a FAIL of
- *	them is a SKIP; NULL for none
+ *	them is INCONCLUSIVE; NULL for none
  * @defects_reason: what is wrong with it; may be NULL
  */
 struct check_sched {
