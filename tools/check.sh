@@ -235,9 +235,13 @@ for scenario in scenarios/*.c; do
 	name=$(basename "$scenario" .c)
 	[ "$name" = catalogue ] || start "$name" program "$KTSTR_PROGRAMS/$name"
 done
-# The largest program has a part for each scheduler.
-for scheduler in eevdf scx_simple scx_qmap scx_central scx_flatcg; do
-	start "catalogue-$scheduler" program "$KTSTR_PROGRAMS/catalogue" -v "$scheduler"
+# The largest program has a part for each scheduler: the variants of any of its fixtures.
+mapfile -t variants < <("$KTSTR_PROGRAMS/catalogue" -l 2>&1 |
+	awk '/^-/ { on = 0 } /^basic / { on = 1 } on && substr($0, 22, 1) != " " {
+		print substr($0, 22, index(substr($0, 22) " ", " ") - 1) }')
+[ ${#variants[@]} -gt 0 ] || start catalogue program "$KTSTR_PROGRAMS/catalogue"
+for variant in "${variants[@]}"; do
+	start "catalogue-$variant" program "$KTSTR_PROGRAMS/catalogue" -v "$variant"
 done
 finish
 
