@@ -481,6 +481,69 @@ static u64 boot_timeout(const struct session *s, const struct session_config *cf
 	return BOOT_TIMEOUT_NS + topology_cpus(&s->topo) * BOOT_TIMEOUT_CPU_NS;
 }
 
+/* Return: 0; -ETIMEDOUT and such with the guest left for session_print(); or without one */
+static int start_guest(struct session *s, const struct session_config *cfg,
+		       struct ktstr_vm_config *vm_cfg, struct errmsg *err)
+{
+	u64 start = clock_ns();
+	int ret;
+
+	ret = boot(s, cfg, vm_cfg, err);
+	if (ret)
+		return ret;
+	control_init(&s->control, &control_ops, s->vm, ANSWER_TIMEOUT_NS);
+	ret = control_wait_hello(&s->control, boot_timeout(s, cfg), err);
+	if (ret) {
+		ktstr_vm_stop(s->vm, KTSTR_VM_TIMEOUT, "the agent was not ready in time");
+		errmsg_prefix(err, "booting %s: %s", vm_cfg->kernel,
+			      ktstr_vm_state_name(ktstr_vm_result(s->vm)->state));
+	}
+	s->ready_ns = clock_ns() - start;
+	return ret;
+}
+
+static void end_guest(struct session *s)
+{
+	if (!s->vm)
+		return;
+	/* An orderly shutdown would tell nothing more, and takes seconds. */
+	control_destroy(&s->control);
+	ktstr_vm_destroy(s->vm);
+	s->vm = NULL;
+	initramfs_cache_put(&s->initramfs);
+}
+
+static bool all_rest(const struct ktstr_vm_result *result)
+{
+	unsigned int i;
+
+	for (i = 0; i < result->nr_vcpus; i++)
+		if (!vcpu_state_rests(&result->vcpus[i]))
+			return false;
+	return true;
+}
+
+/*
+ * In about one boot of some thousands on an emulated host, no CPU of the guest has
+ * anything to do while its agent is not ready yet: an interrupt got lost. Which one,
+ * and where, is not known: not those that NUDGE_MS in emulated.c is about. A kernel
+ * that is to blame for it does it again.
+ */
+static int start_guest_for_sure(struct session *s, const struct session_config *cfg,
+				struct ktstr_vm_config *vm_cfg, struct errmsg *err)
+{
+	int ret;
+
+	ret = start_guest(s, cfg, vm_cfg, err);
+	if (ret != -ETIMEDOUT || !s->vm || !cpuid_host_is_tcg() ||
+	    !all_rest(ktstr_vm_result(s->vm)))
+		return ret;
+	session_print(s, ret, err);
+	ksft_print_msg("warning: this emulated host may have lost an interrupt: once more\n");
+	end_guest(s);
+	return start_guest(s, cfg, vm_cfg, err);
+}
+
 int session_start(struct session *s, const struct session_config *cfg, struct errmsg *err)
 {
 	char kernel[PATH_MAX], cmdline[MAP_CMDLINE_SIZE];
@@ -492,7 +555,6 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 		.disk = cfg->disk,
 		.net = cfg->net,
 	};
-	u64 start = clock_ns();
 	int ret;
 
 	memset(s, 0, sizeof(*s));
@@ -501,24 +563,14 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	      session_kernel(kernel, err) ?:
 	      share_host(s, cfg, err);
 	if (ret)
-		goto not_booted;
+		goto failed;
 
 	snprintf(cmdline, sizeof(cmdline), "%s %s", cfg->cmdline ?: "", getenv(ENV_CMDLINE) ?: "");
 	vm_cfg.topo = s->topo;
 	vm_cfg.kernel = kernel;
-	ret = boot(s, cfg, &vm_cfg, err);
+	ret = start_guest_for_sure(s, cfg, &vm_cfg, err);
 	if (ret)
-		goto not_booted;
-
-	control_init(&s->control, &control_ops, s->vm, ANSWER_TIMEOUT_NS);
-	ret = control_wait_hello(&s->control, boot_timeout(s, cfg), err);
-	if (ret) {
-		ktstr_vm_stop(s->vm, KTSTR_VM_TIMEOUT, "the agent was not ready in time");
-		errmsg_prefix(err, "booting %s: %s", kernel,
-			      ktstr_vm_state_name(ktstr_vm_result(s->vm)->state));
 		goto failed;
-	}
-	s->ready_ns = clock_ns() - start;
 	print_kernel(s, kernel);
 	print_share(s);
 	if (s->control.hello.nr_cpus != topology_cpus(&s->topo))
@@ -535,22 +587,11 @@ failed:
 		session_print(s, ret, err);
 	session_end(s);
 	return ret;
-
-not_booted:
-	host_share_release(s->share);
-	s->share = NULL;
-	if (err->kind != ERRMSG_HOST)
-		session_print(s, ret, err);
-	return ret;
 }
 
 void session_end(struct session *s)
 {
-	/* An orderly shutdown would tell nothing more, and takes seconds. */
-	control_destroy(&s->control);
-	ktstr_vm_destroy(s->vm);
-	s->vm = NULL;
+	end_guest(s);
 	host_share_release(s->share);
 	s->share = NULL;
-	initramfs_cache_put(&s->initramfs);
 }

@@ -84,7 +84,7 @@ struct session_config {
  * @share: its share of this host; NULL if that is not known
  * @vm: the VM
  * @initramfs: what it shares with others
- * @ready_ns: time from session_start()'s beginning until the agent was ready
+ * @ready_ns: time that it took to make the guest and have its agent ready
  */
 struct session {
 	struct topology topo;

@@ -111,6 +111,12 @@ static const char *mp_state_name(u32 mp_state)
 	}
 }
 
+bool vcpu_state_rests(const struct vcpu_state *state)
+{
+	return state->waits && (state->mp_state.mp_state == KVM_MP_STATE_HALTED ||
+				state->mp_state.mp_state == KVM_MP_STATE_UNINITIALIZED);
+}
+
 void vcpu_state_wait(const struct vcpu_state *state, char *text, size_t size)
 {
 	FILE *f = fmemopen(text, size, "w");

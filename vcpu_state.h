@@ -43,6 +43,14 @@ struct vcpu_state {
 void vcpu_state_read(int vcpu_fd, struct vcpu_state *state);
 
 /**
+ * vcpu_state_rests() - does it wait for an interrupt, or to be started?
+ * @state: any
+ *
+ * Return: false as well if that is not known.
+ */
+bool vcpu_state_rests(const struct vcpu_state *state);
+
+/**
  * vcpu_state_wait() - say whether it runs, and what could make it run
  * @state: with @state->waits
  * @text: as "halted; in service: none; requested: 0xec; timer: due"

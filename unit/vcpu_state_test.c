@@ -87,6 +87,20 @@ TEST(states)
 	}
 }
 
+TEST(rests)
+{
+	struct vcpu_state state;
+
+	halt(&state);
+	EXPECT_FALSE(vcpu_state_rests(&state));
+	state.waits = true;
+	EXPECT_TRUE(vcpu_state_rests(&state));
+	state.mp_state.mp_state = KVM_MP_STATE_UNINITIALIZED;
+	EXPECT_TRUE(vcpu_state_rests(&state));
+	state.mp_state.mp_state = KVM_MP_STATE_RUNNABLE;
+	EXPECT_FALSE(vcpu_state_rests(&state));
+}
+
 /* As many vectors as there can be fit, with an end that says that there are more. */
 TEST(all_vectors)
 {
