@@ -31,6 +31,7 @@ static const char * const step_names[NR_STEP_OPS] = {
 	[STEP_OFFLINE] = "offline",
 	[STEP_ONLINE] = "online",
 	[STEP_LEAVE] = "leave",
+	[STEP_REPLACE] = "replace",
 	[STEP_LOAD] = "load",
 	[STEP_RUN] = "run",
 	[STEP_WAIT] = "wait",
@@ -634,7 +635,8 @@ static int check_program(const struct scenario *sc, const struct scenario_progra
 #define NEEDS_WORKERS	BIT(1)
 #define NEEDS_OTHER	BIT(2)
 #define NEEDS_PROGRAM	BIT(3)
-#define HAS_CPUS	BIT(4)
+#define NEEDS_SCHEDULER	BIT(4)
+#define HAS_CPUS	BIT(5)
 
 static const unsigned int step_fields[NR_STEP_OPS] = {
 	[STEP_ADD] = NEEDS_CGROUP,
@@ -652,6 +654,7 @@ static const unsigned int step_fields[NR_STEP_OPS] = {
 	[STEP_POLICY] = NEEDS_WORKERS,
 	[STEP_OFFLINE] = HAS_CPUS,
 	[STEP_ONLINE] = HAS_CPUS,
+	[STEP_REPLACE] = NEEDS_SCHEDULER,
 	[STEP_RUN] = NEEDS_PROGRAM,
 	[STEP_WAIT] = NEEDS_PROGRAM,
 	[STEP_KILL] = NEEDS_PROGRAM,
@@ -674,6 +677,8 @@ static int check_step_refs(const struct scenario *sc, const struct scenario_step
 	if (fields & NEEDS_PROGRAM && !scenario_program(sc, step->program))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "program: there is no \"%s\"",
 				  step->program ?: "");
+	if (fields & NEEDS_SCHEDULER && (!step->scheduler || !*step->scheduler))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "scheduler: there is none");
 	return 0;
 }
 
@@ -815,6 +820,25 @@ static int check_progress(const struct scenario *sc, struct errmsg *err)
 	return ret;
 }
 
+/* It is the scheduler under test that is judged in the end. */
+static int check_replaced(const struct scenario *sc, struct errmsg *err)
+{
+	const struct scenario_step *step, *replaced = NULL;
+
+	for (step = sc->steps; step < sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END;
+	     step++) {
+		if (step->op == STEP_REPLACE)
+			replaced = step;
+		else if (step->op == STEP_LOAD || step->op == STEP_LEAVE)
+			replaced = NULL;
+	}
+	if (!replaced)
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, 0,
+			  "step %zu, replace: no later step loads the scheduler under test again",
+			  replaced - sc->steps + 1);
+}
+
 static int check_needs(const struct scenario *sc, const struct topology *topo, struct errmsg *err)
 {
 	if (topology_cpus(topo) < sc->min_cpus)
@@ -860,7 +884,7 @@ static int check_all(const struct scenario *sc, const struct topology *topo, str
 			errmsg_prefix(err, "step %u, %s", i + 1,
 				      scenario_step_name(sc->steps[i].op));
 	}
-	return ret ?: check_progress(sc, err);
+	return ret ?: check_progress(sc, err) ?: check_replaced(sc, err);
 }
 
 int scenario_check(const struct scenario *sc, const struct topology *topo, struct errmsg *err)

@@ -216,6 +216,7 @@ struct scenario_program {
  * @STEP_OFFLINE: take @cpus offline
  * @STEP_ONLINE: bring @cpus online
  * @STEP_LEAVE: the scheduler under test leaves
+ * @STEP_REPLACE: @scheduler, a program of the suite, is loaded in its place with @args
  * @STEP_LOAD: it is loaded again
  * @STEP_RUN: start @program
  * @STEP_WAIT: wait for the end of @program
@@ -242,6 +243,7 @@ enum step_op {
 	STEP_OFFLINE,
 	STEP_ONLINE,
 	STEP_LEAVE,
+	STEP_REPLACE,
 	STEP_LOAD,
 	STEP_RUN,
 	STEP_WAIT,
@@ -261,6 +263,8 @@ struct scenario_step {
 	struct cpus cpus;
 	int value;
 	const char *program;
+	const char *scheduler;
+	const char *args;
 };
 
 #define HOLD(pct)		{ .op = STEP_HOLD, .percent = (pct) }
@@ -283,6 +287,7 @@ struct scenario_step {
 #define OFFLINE(set)		{ .op = STEP_OFFLINE, .cpus = (set) }
 #define ONLINE(set)		{ .op = STEP_ONLINE, .cpus = (set) }
 #define LEAVE()			{ .op = STEP_LEAVE }
+#define REPLACE(by, how)		{ .op = STEP_REPLACE, .scheduler = (by), .args = (how) }
 #define LOAD()			{ .op = STEP_LOAD }
 #define RUN(prog)		{ .op = STEP_RUN, .program = (prog) }
 #define WAIT(prog)		{ .op = STEP_WAIT, .program = (prog) }

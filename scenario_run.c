@@ -396,7 +396,16 @@ static int leave(struct run *run, struct errmsg *err)
 	run->result->run.sched.reloaded = true;
 	ret = control_sched_stop(run->c, SCHED_NS, &reply, err);
 	control_reply_free(&reply);
-	return ret;
+	/* One that had left before is found by its exit. */
+	return ret == -ESRCH ? 0 : ret;
+}
+
+static int replace(struct run *run, const struct scenario_step *step, struct errmsg *err)
+{
+	char command[NAME_MAX + 1];
+
+	snprintf(command, sizeof(command), "%s %s", step->scheduler, step->args ?: "");
+	return leave(run, err) ?: session_start_scheduler(run->s, command, err);
 }
 
 /* Its arguments are what scenario.h promises to its command. */
@@ -494,8 +503,10 @@ static int do_step(struct run *run, const struct scenario_step *step, struct err
 		return set_online(run, step, err);
 	case STEP_LEAVE:
 		return leave(run, err);
+	case STEP_REPLACE:
+		return replace(run, step, err);
 	case STEP_LOAD:
-		return session_start_scheduler(run->s, err);
+		return leave(run, err) ?: session_start_scheduler(run->s, NULL, err);
 	case STEP_RUN:
 		return start_program(run, step->program, err);
 	case STEP_WAIT:
@@ -586,19 +597,20 @@ static void tell_sched(struct run *run)
 	struct scenario_result *result = run->result;
 	struct check_sched *sched = &result->run.sched;
 	const struct control_sched *at_end = &result->sched_after.sched;
+	const struct control_sched *at_start = &result->sched_before.sched;
+	const char *ops = strcmp(at_start->state, "enabled") ? NULL : at_start->ops;
 
 	sched->events_before = control_text(&result->first, EVENTS_FILE);
 	sched->events_after = control_text(&result->last, EVENTS_FILE);
 	sched->exit = &run->c->sched_exit;
 	sched->end_state = at_end->state;
 	sched->end_ops = at_end->ops;
-	if (!strcmp(result->sched_before.sched.state, "enabled"))
-		sched->ops = result->sched_before.sched.ops;
+	sched->ops = ops;
 	for (; step < run->sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END; step++) {
 		if (step->op == STEP_LEAVE)
 			sched->ops = NULL;
 		else if (step->op == STEP_LOAD)
-			sched->ops = result->sched_before.sched.ops;
+			sched->ops = ops;
 	}
 }
 

@@ -25,6 +25,9 @@
 #define ANSWER_TIMEOUT_NS	(60 * NSEC_PER_SEC)
 #define SCHED_TIMEOUT_NS	(120 * NSEC_PER_SEC)
 
+/* What a session's scheduler is called that is the kernel's own */
+#define EEVDF			"EEVDF"
+
 /* How often each CPU is tried for a scheduler that can be initialised on one only */
 #define LOAD_ROUNDS		4
 
@@ -288,16 +291,17 @@ static int share_host(struct session *s, const struct session_config *cfg, struc
 /*
  * What the guest's kernel lacks is for whoever configured it: not a failure.
  *
- * @args: after those of the session's scheduler, or ""
+ * @args: after those of the command, or ""
  */
-static int start_with(struct session *s, const char *args, struct errmsg *err)
+static int start_with(struct session *s, const char *scheduler, const char *args,
+		      struct errmsg *err)
 {
 	const char *argv[WIRE_MAX_ARGS + 1] = {};
 	char command[sizeof(s->scheduler) + 64], *word, *rest = command;
 	struct control_reply reply;
 	int argc = 0, ret;
 
-	snprintf(command, sizeof(command), "/bin/%s %s", s->scheduler, args);
+	snprintf(command, sizeof(command), "/bin/%s %s", scheduler, args);
 	while (argc < WIRE_MAX_ARGS && (word = strsep(&rest, " ")))
 		if (*word)
 			argv[argc++] = word;
@@ -315,7 +319,8 @@ static int start_with(struct session *s, const char *args, struct errmsg *err)
  * Nothing tells which CPU the kernel's thread is on, and it moves: scx_central says
  * "init from non-central CPU" then, and ends.
  */
-static int start_on_any_cpu(struct session *s, const char *option, struct errmsg *err)
+static int start_on_any_cpu(struct session *s, const char *scheduler, const char *option,
+			    struct errmsg *err)
 {
 	unsigned int i, nr = topology_cpus(&s->topo);
 	int ret = -ECHILD;
@@ -323,18 +328,21 @@ static int start_on_any_cpu(struct session *s, const char *option, struct errmsg
 
 	for (i = 0; i < nr * LOAD_ROUNDS && ret == -ECHILD; i++) {
 		snprintf(args, sizeof(args), "%s %u", option, i % nr);
-		ret = start_with(s, args, err);
+		ret = start_with(s, scheduler, args, err);
 	}
 	return ret;
 }
 
-int session_start_scheduler(struct session *s, struct errmsg *err)
+int session_start_scheduler(struct session *s, const char *scheduler, struct errmsg *err)
 {
 	struct scheduler sched;
 
-	schedulers_find(s->scheduler, &sched);
-	return sched.cpu_option ? start_on_any_cpu(s, sched.cpu_option, err)
-				: start_with(s, "", err);
+	scheduler = scheduler ?: s->scheduler;
+	if (!strcmp(scheduler, EEVDF))
+		return 0;
+	schedulers_find(scheduler, &sched);
+	return sched.cpu_option ? start_on_any_cpu(s, scheduler, sched.cpu_option, err)
+				: start_with(s, scheduler, "", err);
 }
 
 /* The command without the program's directory, which the guest has not got; or NULL */
@@ -343,7 +351,7 @@ static void set_scheduler(struct session *s, const char *command)
 	const char *name;
 
 	if (!command)
-		command = "EEVDF";
+		command = EEVDF;
 	name = command + strcspn(command, " ");
 	while (name > command && name[-1] != '/')
 		name--;
@@ -371,7 +379,7 @@ int session_load(struct session *s, const char *scheduler, struct errmsg *err)
 	s->control.sched_exit.valid = false;
 	set_scheduler(s, scheduler);
 	ksft_print_msg("scheduler %s\n", s->scheduler);
-	return scheduler ? session_start_scheduler(s, err) : 0;
+	return session_start_scheduler(s, NULL, err);
 }
 
 static void print_lines(const char *prefix, const char *line)
@@ -578,7 +586,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 				 "the guest has %u of its %u CPUs online (see NR_CPUS, HOTPLUG_CPU)",
 				 s->control.hello.nr_cpus, topology_cpus(&s->topo));
 	else if (cfg->scheduler && !cfg->load_later)
-		ret = session_start_scheduler(s, err);
+		ret = session_start_scheduler(s, NULL, err);
 	if (!ret)
 		return 0;
 

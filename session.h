@@ -111,13 +111,14 @@ int session_start(struct session *s, const struct session_config *cfg,
 		  struct errmsg *err);
 
 /**
- * session_start_scheduler() - start the session's scheduler once more
+ * session_start_scheduler() - start the session's scheduler once more, or another
  * @s: a started session, whose scheduler has left
+ * @scheduler: one of the guest's programs, and arguments; NULL for the session's own
  * @err: what failed
  *
  * Return: 0 or a negative errno; ERRMSG_HOST as with session_start().
  */
-int session_start_scheduler(struct session *s, struct errmsg *err);
+int session_start_scheduler(struct session *s, const char *scheduler, struct errmsg *err);
 
 /**
  * session_load() - go on with another scheduler, in the same guest

@@ -87,6 +87,20 @@ static int find_programs(const struct scenario *sc, struct errmsg *err)
 	return 0;
 }
 
+/* The suite builds its schedulers only where there is a clang for them. */
+static int find_replacements(const struct scenario *sc, struct errmsg *err)
+{
+	const struct scenario_step *step = sc->steps;
+	char path[PATH_MAX];
+
+	for (; step < sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END; step++)
+		if (step->scheduler && session_find_program(step->scheduler, path, err))
+			return errmsg_set(err, ERRMSG_HOST, ENOENT,
+					  "%s was not built: that needs clang 16 or later",
+					  step->scheduler);
+	return 0;
+}
+
 static int fits(struct stage *stage, const struct play *play, struct findings *findings)
 {
 	struct topology topo;
@@ -95,7 +109,8 @@ static int fits(struct stage *stage, const struct play *play, struct findings *f
 
 	ret = topology_parse(play->topology, &topo, &err) ?:
 	      scenario_check(play->sc, &topo, &err) ?:
-	      find_programs(play->sc, &err);
+	      find_programs(play->sc, &err) ?:
+	      find_replacements(play->sc, &err);
 	if (ret)
 		return add_error(stage, findings, "scenario", ret, &err);
 	if (play->scheduler || !has_step(play->sc, STEP_LEAVE))
@@ -131,6 +146,17 @@ static void add_schedulers(struct session_config *cfg, const struct play *play, 
 	add_scheduler(cfg, play, "scx_ktstr", nr);
 }
 
+/* Those that a step puts in the place of the one under test */
+static void add_replacements(struct session_config *cfg, const struct play *play,
+			     unsigned int *nr)
+{
+	const struct scenario_step *step = play->sc->steps;
+
+	for (; step < play->sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END; step++)
+		if (step->scheduler)
+			add_scheduler(cfg, play, step->scheduler, nr);
+}
+
 static bool needs_disk(const struct scenario *sc)
 {
 	const struct scenario_program *p;
@@ -158,6 +184,8 @@ static int boot(struct stage *stage, const struct play *play, struct errmsg *err
 
 	if (stage->reuse)
 		add_schedulers(&cfg, play, &nr);
+	else
+		add_replacements(&cfg, play, &nr);
 	scenario_needs(play->sc, names, packages);
 	for (i = 0; names[i] && nr < SESSION_MAX_PROGRAMS; i++)
 		cfg.programs[nr++] = names[i];

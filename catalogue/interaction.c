@@ -69,6 +69,17 @@ static const struct scenario scenarios[] = {
 	},
 	{
 		.suite = "interaction",
+		.name = "replace",
+		.bug = "Tasks that another BPF scheduler has had are not taken over as new ones are.",
+		.workers = {
+			{ "spin", .percent_of_cpus = 100 },
+			{ "timer", .count = 2, DOES(TIMER, .sleep_ns = 5 * NSEC_PER_MSEC) },
+		},
+		.steps = { HOLD(20), REPLACE("scx_ktstr", "--policy vtime"), HOLD(20), LOAD(),
+			   HOLD(60) },
+	},
+	{
+		.suite = "interaction",
 		.name = "files",
 		.bug = "Who writes to files and sleeps in between comes back behind all others.",
 		.workers = {

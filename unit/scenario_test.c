@@ -430,6 +430,9 @@ MISTAKE(step_nice, sc->steps[8].value = -21, "step 9, nice: value: -21 is not fr
 MISTAKE(step_boot_cpu, sc->steps[11].cpus = LLC(0), "step 12, offline: cpus: CPU 0 cannot");
 MISTAKE(step_repeat_far, sc->steps[5].value = 6, "step 6, repeat: value: 6 is not from 1 to 5");
 MISTAKE(step_repeat_busy, sc->steps[4].op = STEP_LOAD, "no hold among the last 2 steps");
+MISTAKE(step_nothing_else, sc->steps[8].op = STEP_REPLACE, "step 9, replace: scheduler: there is");
+MISTAKE(step_replaced, sc->steps[8].op = STEP_REPLACE; sc->steps[8].scheduler = "scx_ktstr",
+	"step 9, replace: no later step loads the scheduler under test again");
 MISTAKE(step_unknown, sc->steps[4].op = NR_STEP_OPS, "step 5, unknown step: op: there is no");
 
 PROGRAM_MISTAKE(program_twice, sc->programs[2].name = "noise",
