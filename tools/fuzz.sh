@@ -49,8 +49,8 @@ run()
 
 	# These are lists of operations: more of them take longer, and show nothing new.
 	case $name in
-	initramfs | virtio_*) max_len=1024 ;;
-	control) max_len=512 ;;
+	initramfs | virtio_blk) max_len=1024 ;;
+	control | virtio_console | virtio_net) max_len=512 ;;
 	esac
 	shift 2
 	mkdir -p "$dir" "$out/findings"
