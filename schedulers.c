@@ -27,10 +27,10 @@ const struct scheduler schedulers_tree[] = {
 		.lacks = "nice cpu.weight cpu.max llc numa",
 		.lacks_reason =
 			"it has five queues for all CPUs, into which it sorts tasks coarsely by nice value, and no cgroup callbacks",
-		/* Seen in 7 of 8 plays of affinity.one_cpu; the cause is not known. */
+		/* See rt.interrupted */
 		.defects = "workers starvation gap spread",
 		.defects_reason =
-			"under scx_qmap, one of two tasks that are bound to the same CPU may never run",
+			"when a real-time task leaves a CPU, scx_qmap queues that CPU's tasks in the old order, with new slices: of two that are bound to it, one may never run",
 	},
 	{
 		.command = "scx_central",

@@ -50,6 +50,21 @@ static const struct scenario scenarios[] = {
 	},
 	{
 		.suite = "rt",
+		.name = "interrupted",
+		.bug = "Who is interrupted by a real-time task gets a new slice each time, for ever.",
+		.min_cpus = 2,
+		.cgroups = { { "one", .cpus = RANGE(1, 1) } },
+		.workers = {
+			{
+				"alarm", .cgroup = "one", .count = 1,
+				.policy = POLICY_FIFO, .priority = 1, .background = true,
+				DOES(TIMER, .run_ns = 100000, .sleep_ns = 10 * NSEC_PER_MSEC),
+			},
+			{ "bound", .cgroup = "one", .count = 2 },
+		},
+	},
+	{
+		.suite = "rt",
 		.name = "deadline",
 		.bug = "Tasks of SCHED_DEADLINE leave time that nobody else gets.",
 		.workers = {
