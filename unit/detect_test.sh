@@ -7,23 +7,9 @@
 set -u
 repo=$(cd "$(dirname "$0")/.." && pwd -P)
 tmp=$(mktemp -d)
-n=0
-bad=0
+# shellcheck source=unit/ktap.sh
+. "$repo/unit/ktap.sh"
 trap 'rm -rf "$tmp"' EXIT
-
-ok()
-{
-	n=$((n + 1))
-	echo "ok $n $*"
-}
-
-not_ok()
-{
-	n=$((n + 1))
-	bad=1
-	sed 's/^/# /' "$tmp/out"
-	echo "not ok $n $1 (${*:2})"
-}
 
 # Each play is noted in $TOY/played; $TOY/hook, if a test writes one, comes before it.
 cat >"$tmp/ktstr_detect" <<'END'
@@ -66,19 +52,6 @@ anew()
 {
 	rm -rf "$tmp"/{cache,hook,status,played}
 	: >"$tmp/played"
-}
-
-# expect NAME STATUS TEXT...: about the last run.
-expect()
-{
-	local name=$1 want=$2 text
-
-	shift 2
-	[ "$status" = "$want" ] || { not_ok "$name" "status $status instead of $want"; return; }
-	for text in "$@"; do
-		grep -qF -- "$text" "$tmp/out" || { not_ok "$name" "does not say: $text"; return; }
-	done
-	ok "$name"
 }
 
 # expect_played NAME PLAYS...: by all runs since anew

@@ -9,8 +9,8 @@ set -u
 repo=$(cd "$(dirname "$0")/.." && pwd -P)
 tmp=$(mktemp -d)
 mounted=
-n=0
-bad=0
+# shellcheck source=unit/ktap.sh
+. "$repo/unit/ktap.sh"
 
 # shellcheck disable=SC2317 # it is a trap
 cleanup()
@@ -20,20 +20,6 @@ cleanup()
 }
 
 trap cleanup EXIT
-
-ok()
-{
-	n=$((n + 1))
-	echo "ok $n $*"
-}
-
-not_ok()
-{
-	n=$((n + 1))
-	bad=1
-	sed 's/^/# /' "$tmp/out"
-	echo "not ok $n $1 (${*:2})"
-}
 
 # toy_tree DIR: hooks.mk, if a test writes one, is what its stages do.
 toy_tree()
@@ -70,19 +56,6 @@ run()
 		KTSTR_CACHE="$tmp/cache" TOY_HOOKS="$tmp/hooks.mk" "$@" \
 		"$repo/tools/run.sh" run) >"$tmp/out" 2>&1 </dev/null
 	status=$?
-}
-
-# expect NAME STATUS TEXT...: about the last run.
-expect()
-{
-	local name=$1 want=$2 text
-
-	shift 2
-	[ "$status" = "$want" ] || { not_ok "$name" "status $status instead of $want"; return; }
-	for text in "$@"; do
-		grep -qF -- "$text" "$tmp/out" || { not_ok "$name" "does not say: $text"; return; }
-	done
-	ok "$name"
 }
 
 # Nothing half done in the cache, and no process that still works on it.
