@@ -106,22 +106,19 @@ static bool is_idle(const struct check_group *g)
 	return g->policy == POLICY_IDLE;
 }
 
-static bool nice_differs(const struct check_run *run, const struct split *s)
+static bool same_nice(const struct check_group *a, const struct check_group *b)
 {
-	const struct check_group *first = NULL, *g;
-
-	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
-		if (!s->in[g - run->groups])
-			continue;
-		if (!first)
-			first = g;
-		if (g->nice != first->nice || is_idle(g) != is_idle(first))
-			return true;
-	}
-	return false;
+	return a->nice == b->nice && is_idle(a) == is_idle(b);
 }
 
-static bool cgroup_differs(const struct check_run *run, const struct split *s)
+static bool same_cgroup(const struct check_group *a, const struct check_group *b)
+{
+	return !strcmp(a->cgroup ?: "", b->cgroup ?: "");
+}
+
+/* Is one of the split's groups not the same as its first? */
+static bool differs(const struct check_run *run, const struct split *s,
+		    bool (*same)(const struct check_group *a, const struct check_group *b))
 {
 	const struct check_group *first = NULL, *g;
 
@@ -130,7 +127,7 @@ static bool cgroup_differs(const struct check_run *run, const struct split *s)
 			continue;
 		if (!first)
 			first = g;
-		if (strcmp(g->cgroup ?: "", first->cgroup ?: ""))
+		if (!same(first, g))
 			return true;
 	}
 	return false;
@@ -189,9 +186,10 @@ static void weight(struct judge *j, const struct check_group *g)
 	/* Weights that change next to nothing are not what the run is about. */
 	if (most < 10)
 		return;
-	if (nice_differs(run, &s) && check_lacks(j, "weight", &run->groups[who], "nice"))
+	if (differs(run, &s, same_nice) && check_lacks(j, "weight", &run->groups[who], "nice"))
 		return;
-	if (cgroup_differs(run, &s) && check_lacks(j, "weight", &run->groups[who], "cpu.weight"))
+	if (differs(run, &s, same_cgroup) &&
+	    check_lacks(j, "weight", &run->groups[who], "cpu.weight"))
 		return;
 	for (i = 0; i < run->nr_groups; i++) {
 		if (!s.in[i] || run->groups[i].background)

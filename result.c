@@ -264,11 +264,36 @@ static void put_intent(struct json_text *j, const char *name, const struct cpus 
 
 /* -- What was tested -------------------------------------------------------- */
 
-static void put_topology(struct json_text *j, const char *spec, const struct topology *topo)
+static unsigned int llc_of(struct topology_place place)
+{
+	return place.llc;
+}
+
+static unsigned int node_of(struct topology_place place)
+{
+	return place.node;
+}
+
+/* The CPUs of each of @nr parts */
+static void put_parts(struct json_text *j, const char *name, const struct topology *topo,
+		      unsigned int nr, unsigned int (*part_of)(struct topology_place place))
 {
 	struct cpu_set set;
 	unsigned int i, cpu;
 
+	begin_array(j, name);
+	for (i = 0; i < nr; i++) {
+		memset(&set, 0, sizeof(set));
+		for (cpu = 0; cpu < topology_cpus(topo); cpu++)
+			if (part_of(topology_place(topo, cpu)) == i)
+				cpu_set_add(&set, cpu);
+		put_cpus(j, NULL, &set);
+	}
+	jsonw_end_array(j->w);
+}
+
+static void put_topology(struct json_text *j, const char *spec, const struct topology *topo)
+{
 	begin(j, "topology");
 	json_text_str(j, "spec", spec);
 	put_nonzero(j, "cpus", topo ? topology_cpus(topo) : 0);
@@ -276,24 +301,8 @@ static void put_topology(struct json_text *j, const char *spec, const struct top
 	put_nonzero(j, "llcs", topo ? topo->llcs : 0);
 	put_nonzero(j, "cores_per_llc", topo ? topo->cores : 0);
 	put_nonzero(j, "threads_per_core", topo ? topo->threads : 0);
-	begin_array(j, "llc_cpus");
-	for (i = 0; topo && i < topo->llcs; i++) {
-		memset(&set, 0, sizeof(set));
-		for (cpu = 0; cpu < topology_cpus(topo); cpu++)
-			if (topology_place(topo, cpu).llc == i)
-				cpu_set_add(&set, cpu);
-		put_cpus(j, NULL, &set);
-	}
-	jsonw_end_array(j->w);
-	begin_array(j, "node_cpus");
-	for (i = 0; topo && i < topo->nodes; i++) {
-		memset(&set, 0, sizeof(set));
-		for (cpu = 0; cpu < topology_cpus(topo); cpu++)
-			if (topology_place(topo, cpu).node == i)
-				cpu_set_add(&set, cpu);
-		put_cpus(j, NULL, &set);
-	}
-	jsonw_end_array(j->w);
+	put_parts(j, "llc_cpus", topo, topo ? topo->llcs : 0, llc_of);
+	put_parts(j, "node_cpus", topo, topo ? topo->nodes : 0, node_of);
 	jsonw_end_object(j->w);
 }
 
