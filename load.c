@@ -21,6 +21,10 @@
 #define MAX_DURATION		3600
 #define STEAL_GRANULARITY_NS	(10 * NSEC_PER_MSEC)
 
+/* For those who only shall show that they work */
+#define TRY_NS			(300 * NSEC_PER_MSEC)
+#define MAX_TRY_NS		(10 * NSEC_PER_SEC)
+
 /* How long workers may take to notice the end on an emulated host */
 #define GRACE_NS		(10 * NSEC_PER_SEC)
 
@@ -108,6 +112,46 @@ int load_finish(struct session *s, struct control_reply *reply, struct errmsg *e
 {
 	return control_stop(&s->control, NULL, 0, MAX_DURATION * NSEC_PER_SEC, GRACE_NS, reply,
 			    err);
+}
+
+static int run(struct session *s, const struct wire_spawn *spawn, u64 run_ns,
+	       struct control_reply *reply, struct errmsg *err)
+{
+	struct control *c = &s->control;
+	int ret;
+
+	ret = control_spawn(c, spawn, reply, err);
+	control_reply_free(reply);
+	if (ret)
+		return ret;
+	ret = control_start(c, NULL, 0, run_ns, GRACE_NS, reply, err);
+	control_reply_free(reply);
+	return ret ?: control_stop(c, NULL, 0, run_ns, GRACE_NS, reply, err);
+}
+
+static bool all_have_worked(const struct control_reply *reply)
+{
+	size_t i;
+
+	for (i = 0; i < reply->nr_reports; i++)
+		if (!reply->reports[i].r.units)
+			return false;
+	return true;
+}
+
+int load_try(struct session *s, const struct wire_spawn *spawn, struct control_reply *reply,
+	     struct errmsg *err)
+{
+	u64 run_ns = TRY_NS;
+	int ret;
+
+	ret = run(s, spawn, run_ns, reply, err);
+	while (!ret && !all_have_worked(reply) && run_ns < MAX_TRY_NS) {
+		control_reply_free(reply);
+		run_ns *= 4;
+		ret = run(s, spawn, run_ns, reply, err);
+	}
+	return ret;
 }
 
 /* The time that the host left to the CPUs that the worker was seen on */

@@ -85,6 +85,20 @@ int load_start(struct session *s, u64 duration_ns, struct errmsg *err);
 int load_finish(struct session *s, struct control_reply *reply, struct errmsg *err);
 
 /**
+ * load_try() - have workers run until each of them has done something
+ * @s: a session
+ * @spawn: the workers
+ * @reply: their reports
+ * @err: what failed
+ *
+ * Shortly at first; on an emulated host that is busy it may take 10 s.
+ *
+ * Return: 0, also if some have done nothing in the end, or a negative errno.
+ */
+int load_try(struct session *s, const struct wire_spawn *spawn, struct control_reply *reply,
+	     struct errmsg *err);
+
+/**
  * struct load_stats - what the workers of one cgroup got
  *
  * Shares are told by work done, not by CPU time. A CPU's clock for its tasks is

@@ -18,7 +18,6 @@
 #define SCX		"/sys/kernel/sched_ext"
 
 #define RUN_NS		(300 * NSEC_PER_MSEC)
-#define MAX_RUN_NS	(10 * NSEC_PER_SEC)
 #define GRACE_NS	(20 * NSEC_PER_SEC)
 #define PROGRAM_NS	(30 * NSEC_PER_SEC)
 #define CLEAN_NS	(60 * NSEC_PER_SEC)
@@ -290,32 +289,6 @@ static void clean(struct __test_metadata *_metadata, struct session *s)
 	expect_clean(_metadata, s);
 }
 
-static int run(struct session *s, const struct wire_spawn *spawn, u64 run_ns,
-	       struct control_reply *reply, struct errmsg *err)
-{
-	struct control *c = &s->control;
-	int ret;
-
-	ret = control_spawn(c, spawn, reply, err);
-	control_reply_free(reply);
-	if (ret)
-		return ret;
-	ret = control_start(c, NULL, 0, run_ns, GRACE_NS, reply, err);
-	control_reply_free(reply);
-	return ret ?: control_stop(c, NULL, 0, run_ns, GRACE_NS, reply, err);
-}
-
-/* An emulated host that is busy needs longer until each worker has done something. */
-static bool all_have_worked(const struct control_reply *reply)
-{
-	size_t i;
-
-	for (i = 0; i < reply->nr_reports; i++)
-		if (!reply->reports[i].r.units)
-			return false;
-	return true;
-}
-
 /* Workers under names that were taken before, on every CPU */
 static void expect_work(struct __test_metadata *_metadata, struct session *s)
 {
@@ -324,17 +297,11 @@ static void expect_work(struct __test_metadata *_metadata, struct session *s)
 		.name = "bound", .count = 4, .nr_cpus = 4, .cpus = each,
 	};
 	struct control_reply reply;
-	u64 run_ns = RUN_NS;
 	struct errmsg err;
 	size_t i;
 	int ret;
 
-	ret = run(s, &spawn, run_ns, &reply, &err);
-	while (!ret && !all_have_worked(&reply) && run_ns < MAX_RUN_NS) {
-		control_reply_free(&reply);
-		run_ns *= 4;
-		ret = run(s, &spawn, run_ns, &reply, &err);
-	}
+	ret = load_try(s, &spawn, &reply, &err);
 	ktstr_assert_ok(_metadata, s, ret, &err);
 	EXPECT_EQ(4, reply.nr_reports);
 	for (i = 0; i < reply.nr_reports; i++) {

@@ -16,7 +16,6 @@
 #include "virtio_net.h"
 
 #define RUN_NS		(300 * NSEC_PER_MSEC)
-#define MAX_RUN_NS	(5 * NSEC_PER_SEC)
 #define GRACE_NS	(20 * NSEC_PER_SEC)
 
 #define CGROUP_A	"/sys/fs/cgroup/a"
@@ -64,34 +63,6 @@ FIXTURE_TEARDOWN(work)
 	session_end(&self->s);
 }
 
-static int run(struct session *s, const struct wire_spawn *spawn, u64 run_ns,
-	       struct control_reply *reply, struct errmsg *err)
-{
-	struct control *c = &s->control;
-	int ret;
-
-	ret = control_spawn(c, spawn, reply, err);
-	control_reply_free(reply);
-	if (!ret)
-		ret = control_start(c, NULL, 0, run_ns, GRACE_NS, reply, err);
-	if (!ret) {
-		control_reply_free(reply);
-		ret = control_stop(c, NULL, 0, run_ns, GRACE_NS, reply, err);
-	}
-	return ret;
-}
-
-/* An emulated host that is busy needs longer until each worker has done something. */
-static bool all_have_worked(const struct control_reply *reply)
-{
-	size_t i;
-
-	for (i = 0; i < reply->nr_reports; i++)
-		if (!reply->reports[i].r.units)
-			return false;
-	return true;
-}
-
 static void expect_sane(struct __test_metadata *_metadata, const char *name,
 			const struct control_reply *reply)
 {
@@ -127,17 +98,11 @@ static void try_type(struct __test_metadata *_metadata, struct session *s, u32 t
 		},
 	};
 	struct control_reply reply = {};
-	u64 run_ns = RUN_NS;
 	struct load_stats st;
 	struct errmsg err;
 	int ret;
 
-	ret = run(s, &spawn, run_ns, &reply, &err);
-	while (!ret && !all_have_worked(&reply) && run_ns < MAX_RUN_NS) {
-		control_reply_free(&reply);
-		run_ns *= 4;
-		ret = run(s, &spawn, run_ns, &reply, &err);
-	}
+	ret = load_try(s, &spawn, &reply, &err);
 	ktstr_assert_ok(_metadata, s, ret, &err);
 	st = load_stats(&group, reply.reports, reply.nr_reports);
 	load_print(&group, &st);
