@@ -369,14 +369,12 @@ int control_wait_hello(struct control *c, u64 timeout_ns, struct errmsg *err)
 	u64 deadline = clock_add(clock_ns(), timeout_ns);
 	struct asked what = ask("wait %.1f s for the guest's agent",
 				timeout_ns / 1e9);
-	int ret;
+	int ret = 0;
 
-	while (!c->hello.valid) {
+	while (!c->hello.valid && !ret)
 		ret = pump(c, deadline, what, err);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	c->silent = ret == -ETIMEDOUT;
+	return ret;
 }
 
 /* Begin a request, to be filled with wire_put_*() */
@@ -435,6 +433,7 @@ static int call(struct control *c, struct control_reply *reply, u64 extra_ns,
 	c->reply_seq = c->seq;
 	while (!reply->done && !ret)
 		ret = pump(c, deadline, what, err);
+	c->silent = ret == -ETIMEDOUT;
 	c->reply = NULL;
 	c->reply_seq = 0;
 	return ret ?: verdict(reply, what, err);

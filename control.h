@@ -147,10 +147,12 @@ struct control_hello {
  * @sched_exit: the last scheduler that left without being told to; noticed
  *	while any call waits. Set @sched_exit.valid to false to look for a new
  *	one.
+ * @silent: the last call ended without an answer in time
  */
 struct control {
 	struct control_hello hello;
 	struct control_sched sched_exit;
+	bool silent;
 	/* private: */
 	const struct control_ops *ops;
 	void *ctx;

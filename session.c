@@ -521,30 +521,33 @@ static void end_guest(struct session *s)
 	initramfs_cache_put(&s->initramfs);
 }
 
-static bool all_rest(const struct ktstr_vm_result *result)
+/*
+ * In about one boot of some thousands on an emulated host, no CPU of the guest has
+ * anything to do while its agent is not ready yet: an interrupt got lost. Which one,
+ * and where, is not known: not those that NUDGE_MS in emulated.c is about.
+ */
+bool session_host_hung(const struct session *s)
 {
+	const struct ktstr_vm_result *result = s->vm ? ktstr_vm_result(s->vm) : NULL;
 	unsigned int i;
 
+	if (!result || !s->control.silent || !cpuid_host_is_tcg() ||
+	    result->state != KTSTR_VM_TIMEOUT)
+		return false;
 	for (i = 0; i < result->nr_vcpus; i++)
 		if (!vcpu_state_rests(&result->vcpus[i]))
 			return false;
 	return true;
 }
 
-/*
- * In about one boot of some thousands on an emulated host, no CPU of the guest has
- * anything to do while its agent is not ready yet: an interrupt got lost. Which one,
- * and where, is not known: not those that NUDGE_MS in emulated.c is about. A kernel
- * that is to blame for it does it again.
- */
+/* A kernel that is to blame for it does it again. */
 static int start_guest_for_sure(struct session *s, const struct session_config *cfg,
 				struct ktstr_vm_config *vm_cfg, struct errmsg *err)
 {
 	int ret;
 
 	ret = start_guest(s, cfg, vm_cfg, err);
-	if (ret != -ETIMEDOUT || !s->vm || !cpuid_host_is_tcg() ||
-	    !all_rest(ktstr_vm_result(s->vm)))
+	if (ret != -ETIMEDOUT || !session_host_hung(s))
 		return ret;
 	session_print(s, ret, err);
 	ksft_print_msg("warning: this emulated host may have lost an interrupt: once more\n");

@@ -50,12 +50,17 @@ add(struct findings *findings, const char *check, enum verdict verdict, const ch
 static int add_error(struct stage *stage, struct findings *findings, const char *check, int ret,
 		     const struct errmsg *err)
 {
-	bool skip = err->kind == ERRMSG_HOST;
-
-	if (!skip && stage->topology[0])
+	if (err->kind == ERRMSG_HOST) {
+		add(findings, "scenario", VERDICT_SKIP, "%s", err->text);
+		return ret;
+	}
+	if (stage->topology[0])
 		session_print(&stage->session, ret, err);
-	add(findings, skip ? "scenario" : check, skip ? VERDICT_SKIP : VERDICT_FAIL, "%s",
-	    err->text);
+	if (stage->topology[0] && session_host_hung(&stage->session))
+		add(findings, check, VERDICT_INCONCLUSIVE,
+		    "%s; this emulated host may have lost an interrupt", err->text);
+	else
+		add(findings, check, VERDICT_FAIL, "%s", err->text);
 	return ret;
 }
 

@@ -223,6 +223,7 @@ TEST_F(agent, run_timeout)
 
 	EXPECT_EQ(-ETIMEDOUT, CALL(control_run,
 				   script(p, "sleep 100 & echo $!; wait"), 300 * MSEC));
+	EXPECT_FALSE(p->c.silent);
 	EXPECT_GT(3 * SEC, clock_ns() - before);
 	expect_in(_metadata, "killed", p->err.text);
 	EXPECT_EQ(true, p->reply.done);
@@ -1494,9 +1495,12 @@ TEST_F(guest, is_silent)
 	u64 before = clock_ns();
 
 	EXPECT_EQ(-ETIMEDOUT, control_wait_hello(&p->c, 100 * MSEC, &p->err));
+	EXPECT_TRUE(p->c.silent);
 	expect_in(_metadata, "wait 0.1 s for the guest's agent", p->err.text);
 	expect_in(_metadata, "ETIMEDOUT", p->err.text);
+	p->c.silent = false;
 	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/x", &p->err));
+	EXPECT_TRUE(p->c.silent);
 	expect_in(_metadata, "make directory /x", p->err.text);
 	EXPECT_EQ(-ETIMEDOUT, CALL(control_program_wait, "x", 100 * MSEC));
 	EXPECT_EQ(false, p->reply.done);
