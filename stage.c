@@ -230,7 +230,7 @@ static char *guest_file(struct stage *stage, const char *path)
 	char *copy = NULL;
 
 	if (!control_read(&stage->session.control, &path, 1, &reply, &unused)) {
-		text = control_text(&reply, path);
+		text = control_text(&reply, "%s", path);
 		copy = text ? strdup(text) : NULL;
 	}
 	control_reply_free(&reply);

@@ -70,7 +70,7 @@ static const struct scenario scenarios[] = {
 	{
 		.suite = "interaction",
 		.name = "replace",
-		.bug = "Tasks that another BPF scheduler has had are not taken over as new ones are.",
+		.bug = "Tasks that another BPF scheduler had are not taken over as new ones are.",
 		.workers = {
 			{ "spin", .percent_of_cpus = 100 },
 			{ "timer", .count = 2, DOES(TIMER, .sleep_ns = 5 * NSEC_PER_MSEC) },

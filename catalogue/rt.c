@@ -51,7 +51,7 @@ static const struct scenario scenarios[] = {
 	{
 		.suite = "rt",
 		.name = "interrupted",
-		.bug = "Who is interrupted by a real-time task gets a new slice each time, for ever.",
+		.bug = "Whom a real-time task interrupts gets a new slice each time, for ever.",
 		.min_cpus = 2,
 		.cgroups = { { "one", .cpus = RANGE(1, 1) } },
 		.workers = {
