@@ -8,8 +8,7 @@
 #include "clock.h"
 #include "freeze.h"
 #include "kvm_caps.h"
-
-#define MSR_IA32_TSC	0x10
+#include "vcpu_state.h"
 
 void freeze_init(struct freeze *f)
 {
@@ -33,20 +32,6 @@ static int tsc_offset_attr(int vcpu_fd, unsigned long request, u64 *offset)
 	return ioctl(vcpu_fd, request, &attr);
 }
 
-static bool read_tsc(int vcpu_fd, u64 *tsc)
-{
-	union {
-		struct kvm_msrs msrs;
-		char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
-	} arg = { .msrs.nmsrs = 1 };
-
-	arg.msrs.entries[0].index = MSR_IA32_TSC;
-	if (ioctl(vcpu_fd, KVM_GET_MSRS, &arg) != 1)
-		return false;
-	*tsc = arg.msrs.entries[0].data;
-	return true;
-}
-
 static int save_clocks(struct freeze *f, int vm_fd, const struct vcpu *vcpus,
 		       struct errmsg *err)
 {
@@ -55,7 +40,7 @@ static int save_clocks(struct freeze *f, int vm_fd, const struct vcpu *vcpus,
 	if (ioctl(vm_fd, KVM_GET_CLOCK, &clock))
 		return errmsg_set(err, kvm_errno_kind(errno), errno, "KVM_GET_CLOCK");
 	f->clock_ns = clock.clock;
-	f->tsc_jumps = !read_tsc(vcpus[0].fd, &f->tsc);
+	f->tsc_jumps = !vcpu_read_msr(vcpus[0].fd, MSR_IA32_TSC, &f->tsc);
 	return 0;
 }
 
@@ -77,7 +62,7 @@ static void restore_tscs(struct freeze *f, const struct vcpu *vcpus, unsigned in
 	unsigned int i;
 	u64 now = 0;
 
-	f->tsc_jumps = f->tsc_jumps || !read_tsc(vcpus[0].fd, &now);
+	f->tsc_jumps = f->tsc_jumps || !vcpu_read_msr(vcpus[0].fd, MSR_IA32_TSC, &now);
 	for (i = 0; i < nr && !f->tsc_jumps; i++)
 		f->tsc_jumps = !shift_tsc(vcpus[i].fd, now - f->tsc);
 }

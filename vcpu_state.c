@@ -6,8 +6,7 @@
 
 #include "vcpu_state.h"
 
-#define MSR_TSC			0x10
-#define MSR_TSC_DEADLINE	0x6e0
+#define MSR_IA32_TSC_DEADLINE	0x6e0
 
 /* SDM vol. 3A, table 11-1 */
 #define APIC_ISR		0x100
@@ -22,20 +21,17 @@
 
 #define MAX_NAMED		8
 
-static bool read_msrs(int fd, struct vcpu_state *state)
+bool vcpu_read_msr(int vcpu_fd, u32 index, u64 *value)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[2];
-	} msrs = {
-		.head = { .nmsrs = ARRAY_SIZE(msrs.entries) },
-		.entries = { { .index = MSR_TSC }, { .index = MSR_TSC_DEADLINE } },
-	};
+	union {
+		struct kvm_msrs msrs;
+		char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} arg = { .msrs.nmsrs = 1 };
 
-	if (ioctl(fd, KVM_GET_MSRS, &msrs) != ARRAY_SIZE(msrs.entries))
+	arg.msrs.entries[0].index = index;
+	if (ioctl(vcpu_fd, KVM_GET_MSRS, &arg) != 1)
 		return false;
-	state->tsc = msrs.entries[0].data;
-	state->tsc_deadline = msrs.entries[1].data;
+	*value = arg.msrs.entries[0].data;
 	return true;
 }
 
@@ -46,7 +42,8 @@ void vcpu_state_read(int vcpu_fd, struct vcpu_state *state)
 	state->waits = !ioctl(vcpu_fd, KVM_GET_MP_STATE, &state->mp_state) &&
 		       !ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events) &&
 		       !ioctl(vcpu_fd, KVM_GET_LAPIC, &state->lapic) &&
-		       read_msrs(vcpu_fd, state);
+		       vcpu_read_msr(vcpu_fd, MSR_IA32_TSC, &state->tsc) &&
+		       vcpu_read_msr(vcpu_fd, MSR_IA32_TSC_DEADLINE, &state->tsc_deadline);
 }
 
 static u32 lapic_register(const struct vcpu_state *state, unsigned int offset)

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Numbers of MSRs: SDM vol. 4, table 2-2 */
+#define MSR_IA32_TSC		0x10
+
 /* Room for a vcpu_state_wait() with eight vectors of each kind */
 #define VCPU_STATE_TEXT_SIZE	256
 
@@ -34,6 +37,16 @@ struct vcpu_state {
 	u64 tsc;
 	u64 tsc_deadline;
 };
+
+/**
+ * vcpu_read_msr() - read one MSR
+ * @vcpu_fd: as for vcpu_state_read()
+ * @index: its number
+ * @value: filled in
+ *
+ * Return: whether this KVM can tell.
+ */
+bool vcpu_read_msr(int vcpu_fd, u32 index, u64 *value);
 
 /**
  * vcpu_state_read() - read all of it
