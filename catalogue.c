@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/kernel.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "catalogue.h"
 #include "catalogue/suites.h"
+#include "words.h"
 
 const struct suite *const catalogue[] = {
 	&suite_basic,
@@ -41,6 +43,14 @@ const struct scenario *catalogue_scenario(const char *suite, const char *name)
 		if (!strcmp(s->scenarios[i].name, name))
 			return &s->scenarios[i];
 	return NULL;
+}
+
+bool catalogue_is_listed(const char *list, const struct scenario *sc)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s.%s", sc->suite, sc->name);
+	return words_have(list, name, ' ');
 }
 
 const char *catalogue_topology(const struct scenario *sc, unsigned int min_llcs,

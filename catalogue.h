@@ -6,6 +6,7 @@
 #ifndef KTSTR_CATALOGUE_H
 #define KTSTR_CATALOGUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "scenario.h"
@@ -34,6 +35,15 @@ const struct suite *catalogue_suite(const char *name);
 
 /* The scenario of this name in this suite, or NULL */
 const struct scenario *catalogue_scenario(const char *suite, const char *name);
+
+/**
+ * catalogue_is_listed() - is a scenario in a list?
+ * @list: scenarios as SUITE.NAME, separated by blanks; or NULL
+ * @sc: a scenario
+ *
+ * Return: whether @list has it.
+ */
+bool catalogue_is_listed(const char *list, const struct scenario *sc);
 
 /**
  * catalogue_topology() - the smallest of a few topologies that a scenario fits

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "kernel_log.h"
 #include "kselftest.h"
+#include "words.h"
 
 /*
  * An emulated host does not see what it is denied itself, so that nobody can
@@ -120,19 +121,6 @@ struct finding check_begin(const char *check, const struct check_group *g)
 	};
 }
 
-/* Is the word among those in @list, which are separated by blanks? */
-static bool has_word(const char *list, const char *word)
-{
-	size_t len = strlen(word), n;
-
-	for (; list && *list; list += n, list += strspn(list, " ")) {
-		n = strcspn(list, " ");
-		if (n == len && !strncmp(list, word, len))
-			return true;
-	}
-	return false;
-}
-
 void check_judge(struct judge *j, struct finding *f, bool ok, const char *weak,
 		 const char *fmt, ...)
 {
@@ -147,7 +135,7 @@ void check_judge(struct judge *j, struct finding *f, bool ok, const char *weak,
 		f->verdict = VERDICT_INCONCLUSIVE;
 	} else if (ok) {
 		f->verdict = VERDICT_PASS;
-	} else if (has_word(sched->defects, f->check)) {
+	} else if (words_have(sched->defects, f->check, ' ')) {
 		/* Nobody is to blame for it anew, but it did not pass either. */
 		f->verdict = VERDICT_INCONCLUSIVE;
 		weak = sched->defects_reason ?: "this is known of the scheduler";
@@ -282,7 +270,7 @@ bool check_lacks(struct judge *j, const char *check, const struct check_group *g
 	const struct check_sched *sched = &j->run->sched;
 	struct finding f = check_begin(check, g);
 
-	if (!has_word(sched->lacks, word))
+	if (!words_have(sched->lacks, word, ' '))
 		return false;
 	f.verdict = VERDICT_SKIP;
 	check_add(j->findings, &f, "the scheduler does not do %s%s%s", word,

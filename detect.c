@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "detect.h"
 #include "session.h"
+#include "words.h"
 
 #define DEFAULT_ROUNDS	5
 #define MAX_ROUNDS	1000
@@ -157,32 +158,9 @@ static int make_rows(struct detect_plan *plan, const struct detect_config *cfg,
 	return 0;
 }
 
-/* Is this one of the words in a list that is separated by @sep? */
-static bool has_word(const char *list, const char *word, char sep)
-{
-	const char seps[] = { sep, '\0' };
-	size_t len, want = strlen(word);
-
-	for (; *list; list += len + !!list[len]) {
-		len = strcspn(list, seps);
-		if (len == want && !strncmp(list, word, len))
-			return true;
-	}
-	return false;
-}
-
-/* Is this scenario in a list of "suite.name suite.name"? */
-static bool is_listed(const char *list, const struct scenario *sc)
-{
-	char name[256];
-
-	snprintf(name, sizeof(name), "%s.%s", sc->suite, sc->name);
-	return has_word(list, name, ' ');
-}
-
 static bool is_of_class(const struct detect_row *row, const struct scenario *sc)
 {
-	return row->faulty && (!row->scenarios || is_listed(row->scenarios, sc));
+	return row->faulty && (!row->scenarios || catalogue_is_listed(row->scenarios, sc));
 }
 
 static bool is_of_any_class(const struct detect_plan *plan, const struct scenario *sc)
@@ -190,7 +168,7 @@ static bool is_of_any_class(const struct detect_plan *plan, const struct scenari
 	size_t i;
 
 	for (i = 0; i < plan->nr_rows; i++)
-		if (plan->rows[i].scenarios && is_listed(plan->rows[i].scenarios, sc))
+		if (plan->rows[i].scenarios && catalogue_is_listed(plan->rows[i].scenarios, sc))
 			return true;
 	return false;
 }
@@ -235,7 +213,7 @@ static int check_class(const struct detect_plan *plan, const struct detect_row *
 		listed += !!len;
 	}
 	for (i = 0; i < plan->nr_columns; i++)
-		found += is_listed(row->scenarios, plan->columns[i].sc);
+		found += catalogue_is_listed(row->scenarios, plan->columns[i].sc);
 	if (listed && listed == found)
 		return 0;
 	return errmsg_set(err, ERRMSG_INPUT, ENOENT,
@@ -471,7 +449,7 @@ static void add_check(struct detect_result *result, const char *check)
 {
 	size_t len = strlen(result->checks);
 
-	if (!has_word(result->checks, check, ',') &&
+	if (!words_have(result->checks, check, ',') &&
 	    len + 1 + strlen(check) < sizeof(result->checks))
 		snprintf(result->checks + len, sizeof(result->checks) - len, "%s%s",
 			 len ? "," : "", check);
@@ -562,7 +540,7 @@ static struct detect_play *find_play(struct detect_plan *plan, const char *row,
 
 	for (play = plan->plays; play < plan->plays + plan->nr_plays; play++) {
 		if (play->round == round && !strcmp(plan->rows[play->row].name, row) &&
-		    is_listed(scenario, plan->columns[play->column].sc))
+		    catalogue_is_listed(scenario, plan->columns[play->column].sc))
 			return play;
 	}
 	return NULL;
