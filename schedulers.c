@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "catalogue.h"
 #include "fixture_scheds.h"
 #include "schedulers.h"
 
@@ -27,8 +28,8 @@ const struct scheduler schedulers_tree[] = {
 		.lacks = "nice cpu.weight cpu.max llc numa",
 		.lacks_reason =
 			"it has five queues for all CPUs, into which it sorts tasks coarsely by nice value, and no cgroup callbacks",
-		/* See rt.interrupted */
 		.defects = "workers starvation gap spread",
+		.defects_in = "rt.interrupted",
 		.defects_reason =
 			"when a real-time task leaves a CPU, scx_qmap queues that CPU's tasks in the old order, with new slices: of two that are bound to it, one may never run",
 	},
@@ -47,6 +48,7 @@ const struct scheduler schedulers_tree[] = {
 		.lacks_reason =
 			"it is about the weights of cgroups only: of two tasks in one, that which waits comes before the one that runs; it has no CPU or preemption callbacks",
 		.defects = "workers starvation gap spread throughput latency weight conservation",
+		.defects_in = "",
 		.defects_reason =
 			"scx_flatcg may lose a cgroup of few tasks: it is queued before its task is, and whoever finds it empty puts it aside for good",
 	},
@@ -112,5 +114,13 @@ void schedulers_find(const char *command, struct scheduler *sched)
 			continue;
 		*sched = *known;
 		sched->command = command;
+		/* What is known of the tree's may be mended in another. */
+		if (program != copy)
+			sched->defects = NULL;
 	}
+}
+
+bool schedulers_has_defect(const struct scheduler *sched, const struct scenario *sc)
+{
+	return sched->defects && catalogue_is_listed(sched->defects_in, sc);
 }

@@ -3,6 +3,10 @@
 #ifndef KTSTR_SCHEDULERS_H
 #define KTSTR_SCHEDULERS_H
 
+#include <stdbool.h>
+
+#include "scenario.h"
+
 /**
  * struct scheduler - a scheduler that the suite knows
  * @command: the program and its arguments; NULL for the kernel's own, EEVDF
@@ -13,6 +17,7 @@
  * @lacks: see struct check_sched; NULL for nothing
  * @lacks_reason: why that is no fault; NULL if it lacks nothing
  * @defects: see struct check_sched; NULL for none that is known
+ * @defects_in: the scenarios, as SUITE.NAME, in which they show
  * @defects_reason: what is wrong with it; NULL if that is nothing
  */
 struct scheduler {
@@ -22,6 +27,7 @@ struct scheduler {
 	const char *lacks;
 	const char *lacks_reason;
 	const char *defects;
+	const char *defects_in;
 	const char *defects_reason;
 };
 
@@ -34,6 +40,16 @@ struct scheduler {
  * The suite's own (fixture_scheds.h) are among them.
  */
 void schedulers_find(const char *command, struct scheduler *sched);
+
+/**
+ * schedulers_has_defect() - may a scenario show what is known to be wrong with it?
+ * @sched: from schedulers_find(); a program that was named with its path has no defects
+ *	that are known, as it may be one in which they are mended
+ * @sc: a scenario
+ *
+ * Return: whether its @defects are to be expected.
+ */
+bool schedulers_has_defect(const struct scheduler *sched, const struct scenario *sc);
 
 /* EEVDF and the tree's, which the whole catalogue runs under; ends with no name. */
 extern const struct scheduler schedulers_tree[];

@@ -303,8 +303,10 @@ static int perform(struct stage *stage, const struct play *play, struct scenario
 	schedulers_find(play->scheduler, &sched);
 	result->run.sched.lacks = sched.lacks;
 	result->run.sched.lacks_reason = sched.lacks_reason;
-	result->run.sched.defects = sched.defects;
-	result->run.sched.defects_reason = sched.defects_reason;
+	if (schedulers_has_defect(&sched, play->sc)) {
+		result->run.sched.defects = sched.defects;
+		result->run.sched.defects_reason = sched.defects_reason;
+	}
 	result->run.log_since_ns = stage->since_ns;
 	layer_limits(&result->run, play);
 	check_run(&result->run, findings);

@@ -319,4 +319,23 @@ TEST(the_trees_schedulers_are_found)
 	EXPECT_EQ(5, nr);
 }
 
+/* Whoever brings a program of their own may have mended it. */
+TEST(defects_are_those_of_the_trees)
+{
+	const struct scenario *known = catalogue_scenario("rt", "interrupted");
+	const struct scenario *other = catalogue_scenario("rt", "round_robin");
+	struct scheduler sched;
+
+	ASSERT_NE(NULL, known);
+	ASSERT_NE(NULL, other);
+	schedulers_find("scx_qmap -s 1000", &sched);
+	EXPECT_TRUE(schedulers_has_defect(&sched, known));
+	EXPECT_FALSE(schedulers_has_defect(&sched, other));
+	schedulers_find("./scx_qmap -s 1000", &sched);
+	EXPECT_FALSE(schedulers_has_defect(&sched, known));
+	EXPECT_STREQ("scx_qmap", sched.name);
+	schedulers_find(NULL, &sched);
+	EXPECT_FALSE(schedulers_has_defect(&sched, known));
+}
+
 TEST_HARNESS_MAIN
