@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -245,12 +246,20 @@ static int set_done(struct control_reply *reply, struct wire_reader *r)
 	return 0;
 }
 
+/* It is shown, and must not begin a line that a CI would read. */
+static bool is_printable(const char *text)
+{
+	while (isprint((unsigned char)*text))
+		text++;
+	return !*text;
+}
+
 static int set_hello(struct control_hello *hello, struct wire_reader *r)
 {
 	struct wire_hello wire;
 
 	wire_get_hello(r, &wire);
-	if (!wire_read_done(r))
+	if (!wire_read_done(r) || !is_printable(wire.release))
 		return -EPROTO;
 	snprintf(hello->release, sizeof(hello->release), "%s", wire.release);
 	hello->nr_cpus = wire.nr_cpus;

@@ -382,13 +382,13 @@ int session_load(struct session *s, const char *scheduler, struct errmsg *err)
 	return session_start_scheduler(s, NULL, err);
 }
 
-static void print_lines(const char *prefix, const char *line)
+void session_print_lines(const char *prefix, const char *text)
 {
 	int len;
 
-	for (; *line; line += len + !!line[len]) {
-		len = strcspn(line, "\n");
-		ksft_print_msg("%s%.*s\n", prefix, len, line);
+	for (; *text; text += len + !!text[len]) {
+		len = strcspn(text, "\n");
+		ksft_print_msg("%s%.*s\n", prefix, len, text);
 	}
 }
 
@@ -401,7 +401,7 @@ static void print_share(const struct session *s)
 	if (s->share->placement.pinned)
 		ksft_print_msg("performance mode, the VMM on CPU %s\n",
 			       cpu_set_format(&s->share->placement.service, cpus, sizeof(cpus)));
-	print_lines("warning: ", s->share->warnings.text);
+	session_print_lines("warning: ", s->share->warnings.text);
 }
 
 static void print_kernel(const struct session *s, const char *path)
@@ -415,7 +415,7 @@ static void print_kernel(const struct session *s, const char *path)
 		       (unsigned long long)s->ready_ns / NSEC_PER_MSEC);
 	ksft_print_msg("%s %s, %llu KiB: %s\n", result->image, path,
 		       (unsigned long long)result->image_size >> 10, result->image_version);
-	print_lines("warning: ", result->warnings);
+	session_print_lines("warning: ", result->warnings);
 }
 
 static void print_console(const struct ktstr_vm_result *result)
@@ -476,7 +476,7 @@ static void print_guest(struct session *s)
 
 void session_print(struct session *s, int ret, const struct errmsg *err)
 {
-	print_lines("", err->text);
+	session_print_lines("", err->text);
 	/* A guest that still answers is not what is wrong. */
 	if (s->vm && (ret == -ETIMEDOUT || ret == -EPIPE))
 		print_guest(s);

@@ -151,6 +151,13 @@ void session_end(struct session *s);
 void session_print(struct session *s, int ret, const struct errmsg *err);
 
 /**
+ * session_print_lines() - show a text, which may be the guest's, as diagnostic lines
+ * @prefix: what each of its lines begins with
+ * @text: none of its lines can be taken for a result
+ */
+void session_print_lines(const char *prefix, const char *text);
+
+/**
  * session_host_hung() - has the host, not the guest, made the guest stand still?
  * @s: a session after session_print(), to which a guest did not answer
  *
