@@ -263,13 +263,15 @@ TEST_F_TIMEOUT(freeze, is_not_noticed, KTSTR_TEST_TIMEOUT)
 
 	EXPECT_EQ(FREEZES, result->freezes);
 	EXPECT_GE(result->longest_freeze_ns, LONGEST_MS * NSEC_PER_MSEC);
-	if (result->tsc_jumps)
-		ksft_print_msg("this KVM cannot set TSCs back\n");
-	expect_no_jump(_metadata, &begin, &end, &time);
+	if (!result->tsc_jumps || strcmp(variant->clocksource, "tsc"))
+		expect_no_jump(_metadata, &begin, &end, &time);
 	EXPECT_EQ(0, st.stuck);
 	EXPECT_LT(st.raw_gap_ns, LONGEST_MS * NSEC_PER_MSEC);
 	read_log(_metadata, &self->s, logged, log, sizeof(log));
 	EXPECT_STREQ("", log);
+	/* A SKIP would hide what has failed before. */
+	if (result->tsc_jumps && _metadata->exit_code == KSFT_PASS)
+		SKIP(return, "this KVM cannot set TSCs back: KVM_VCPU_TSC_OFFSET takes Linux 5.16");
 }
 
 int main(int argc, char **argv)

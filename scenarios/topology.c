@@ -47,7 +47,6 @@ struct seen {
 	struct session s;
 	struct control_reply sys;
 	struct numa_mem mem;
-	bool have_lstopo;
 };
 
 FIXTURE(topology)
@@ -189,11 +188,10 @@ FIXTURE_SETUP(topology)
 		.irqchip = variant->irqchip,
 		.scheduler = variant->scheduler,
 		.cmdline = NO_WATCHDOGS,
-		.programs = { "lscpu", "numactl" },
+		.programs = { "lscpu", "numactl", LSTOPO },
 		.files = { { ASKED, variant->topology } },
 	};
 	struct topology topo;
-	char path[PATH_MAX];
 	struct errmsg err;
 	int ret;
 
@@ -205,9 +203,6 @@ FIXTURE_SETUP(topology)
 	ASSERT_EQ(0, ret) {
 		TH_LOG("%s", err.text);
 	}
-	self->seen.have_lstopo = !session_find_program(LSTOPO, path, &err);
-	if (self->seen.have_lstopo)
-		cfg.programs[2] = LSTOPO;
 	if (!ktstr_session_start(_metadata, &self->seen.s, &cfg))
 		return;
 	ret = control_read(&self->seen.s.control, globs, ARRAY_SIZE(globs), &self->seen.sys, &err);
@@ -731,10 +726,6 @@ static void expect_lstopo(struct __test_metadata *_metadata, struct seen *seen)
 	char *line, *rest;
 	size_t i;
 
-	if (!seen->have_lstopo) {
-		ksft_print_msg("lstopo: not checked: install hwloc-nox\n");
-		return;
-	}
 	run(_metadata, seen, argv, &reply);
 	for (rest = reply.output; (line = strsep(&rest, "\n"));) {
 		expect_lstopo_line(_metadata, &seen->s.topo, line, cpus);

@@ -5,13 +5,14 @@
 # where (KTSTR_PROGRAMS): Linux boots in each, and the topology suite looks at all
 # that it sees. KTAP, a line for each guest with its CPUs and times.
 #
-# KTSTR_LARGE	topologies (those below)
+# KTSTR_LARGE	topologies (the presets below)
 
 set -u
 : "${KTSTR_PROGRAMS:?is set by make check-large}"
 
-# From 4 to 64 CPUs: one LLC to many, one node to four, with SMT and without, odd
-# counts; then 128, and 252 with APIC ids up to 433, which take a split irqchip.
+# The presets of the gauntlet. From 4 to 64 CPUs: one LLC to many, one node to four,
+# with SMT and without, odd counts; then 128, and 252 with APIC ids up to 433, which
+# take a split irqchip.
 all=(1n1l4c1t 1n2l2c1t 1n3l3c1t 1n2l3c2t 1n4l4c1t 2n4l2c2t 1n5l3c1t 4n4l2c2t 1n7l3c1t
      2n4l4c2t 1n8l4c1t 4n8l4c1t 1n3l11c1t 2n6l4c2t 1n1l64c1t 2n8l4c2t 4n16l2c2t
      4n8l8c2t '4n14l9c2t,llcs=4:4:3:3')
