@@ -27,6 +27,7 @@
 
 /* What a session's scheduler is called that is the kernel's own */
 #define EEVDF			"EEVDF"
+#define NOT_LOADED	"(not loaded yet)"
 
 /* How often each CPU is tried for a scheduler that can be initialised on one only */
 #define LOAD_ROUNDS		4
@@ -373,7 +374,7 @@ int session_load(struct session *s, const char *scheduler, struct errmsg *err)
 {
 	int ret;
 
-	ret = stop_scheduler(s, err);
+	ret = strcmp(s->scheduler, NOT_LOADED) ? stop_scheduler(s, err) : 0;
 	if (ret)
 		return ret;
 	s->control.sched_exit.valid = false;
@@ -569,7 +570,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	int ret;
 
 	memset(s, 0, sizeof(*s));
-	set_scheduler(s, cfg->load_later ? "(not loaded yet)" : cfg->scheduler);
+	set_scheduler(s, cfg->load_later ? NOT_LOADED : cfg->scheduler);
 	ret = topology_parse(cfg->topology, &s->topo, err) ?:
 	      session_kernel(kernel, err) ?:
 	      share_host(s, cfg, err);
