@@ -686,6 +686,7 @@ static void share_cpu(struct ktstr_vm *vm, unsigned int cpu)
 			     cpu);
 }
 
+/* While it waits at the gate: one that runs may have ended already. */
 static int place_vcpu(struct ktstr_vm *vm, unsigned int cpu, struct errmsg *err)
 {
 	share_cpu(vm, cpu);
@@ -716,12 +717,13 @@ int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err)
 	ret = vcpu_handle_kicks(err) ?:
 	      devices_start(&vm->devices, err) ?:
 	      place_devices(vm, err);
-	/* The BSP last: its first IPI finds all others waiting. */
-	for (cpu = vm->nr_vcpus; cpu-- && !ret;)
+	for (cpu = 0; cpu < vm->nr_vcpus && !ret; cpu++)
 		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, &vm->freeze.gate, err) ?:
 		      place_vcpu(vm, cpu, err);
 	if (ret)
 		ktstr_vm_stop(vm, KTSTR_VM_STOPPED, err->text);
+	else
+		vcpu_gate_open(&vm->freeze.gate);
 	return ret;
 }
 

@@ -59,7 +59,7 @@ void performance_check_tsc(int vm_fd, struct warnings *w);
  * performance_place_vcpu() - give a vCPU's thread its CPUs and its priority
  * @share: the guest's share of the host
  * @cpu: which vCPU
- * @thread: its thread
+ * @thread: its thread, which cannot end meanwhile
  * @w: that it has no real-time priority; said for vCPU 0 only
  * @err: that it cannot have its CPU
  *
@@ -71,7 +71,7 @@ int performance_place_vcpu(const struct host_share *share, unsigned int cpu, pth
 /**
  * performance_place_service() - give a thread of the VMM its CPUs
  * @share: the guest's share of the host
- * @thread: the thread
+ * @thread: the thread, which cannot end meanwhile
  * @err: that it cannot have them
  *
  * Return: 0 or a negative errno (ERRMSG_HOST).

@@ -105,6 +105,7 @@ void vcpu_gate_init(struct vcpu_gate *gate)
 	pthread_condattr_t attr;
 
 	memset(gate, 0, sizeof(*gate));
+	gate->closed = true;
 	pthread_mutex_init(&gate->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -167,7 +168,7 @@ static bool interrupted(struct vcpu *vcpu)
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	bool go_on = true;
+	bool go_on = interrupted(vcpu);
 
 	while (go_on) {
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {

@@ -69,7 +69,11 @@ struct vcpu {
 	atomic_bool stop;
 };
 
-/* An open gate, with nobody at it */
+/*
+ * A closed gate, with nobody at it: vCPUs that are started wait there until it is
+ * opened. A thread that has ended cannot be given CPUs or a priority any more: in
+ * glibc its id then stands for the calling thread.
+ */
 void vcpu_gate_init(struct vcpu_gate *gate);
 void vcpu_gate_destroy(struct vcpu_gate *gate);
 
@@ -124,7 +128,7 @@ int vcpu_handle_kicks(struct errmsg *err);
  * @vcpu: a created vCPU
  * @ops: see struct vcpu_ops
  * @ctx: passed to @ops
- * @gate: shared by the vCPUs of a VM
+ * @gate: shared by the vCPUs of a VM; while it is closed the thread waits there
  * @err: what failed
  *
  * Return: 0 or a negative errno.

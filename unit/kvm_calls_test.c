@@ -63,6 +63,7 @@ static struct {
 static struct {
 	bool fake;
 	bool old;
+	bool entered;
 	unsigned int calls;
 	int error;
 	void (*fill)(struct kvm_run *run);
@@ -118,6 +119,7 @@ static int fake_run(void)
 
 static void run_as_old(struct kvm_run *run)
 {
+	__atomic_store_n(&vcpu_run.entered, true, __ATOMIC_SEQ_CST);
 	while (!vcpu_run.calls && !__atomic_load_n(&run->immediate_exit, __ATOMIC_SEQ_CST))
 		usleep(100);
 	vcpu_run.calls++;
@@ -539,6 +541,19 @@ TEST_F(calls, ends_of_a_vcpu)
 	}
 }
 
+/* Start a guest, whose vCPU is about to call KVM_RUN for the first time then. */
+static void start_old(struct __test_metadata *_metadata, struct _test_data_calls *self)
+{
+	const u64 deadline = clock_ns() + 60 * NSEC_PER_SEC;
+
+	vcpu_run.old = true;
+	vcpu_run.entered = false;
+	vcpu_run.calls = 0;
+	start(_metadata, self, "1n1l1c1t", guest_spin);
+	while (!__atomic_load_n(&vcpu_run.entered, __ATOMIC_SEQ_CST) && clock_ns() < deadline)
+		usleep(100);
+}
+
 /*
  * A KVM without KVM_CAP_IMMEDIATE_EXIT misses the signal that comes before KVM_RUN:
  * it is sent again until the vCPU has stopped, or stands still.
@@ -547,16 +562,14 @@ TEST_F(calls, without_immediate_exit)
 {
 	struct ktstr_vm_frozen frozen;
 
-	vcpu_run.old = true;
-	start(_metadata, self, "1n1l1c1t", guest_spin);
+	start_old(_metadata, self);
 	EXPECT_EQ(0, ktstr_vm_freeze(self->vm, &frozen, &self->err)) {
 		TH_LOG("%s", self->err.text);
 	}
 	EXPECT_LE(1, vcpu_run.calls);
 	EXPECT_EQ(0, ktstr_vm_thaw(self->vm, &self->err));
 
-	vcpu_run.calls = 0;
-	start(_metadata, self, "1n1l1c1t", guest_spin);
+	start_old(_metadata, self);
 	ktstr_vm_stop(self->vm, KTSTR_VM_STOPPED, "enough");
 	EXPECT_LE(1, vcpu_run.calls);
 	EXPECT_EQ(KTSTR_VM_STOPPED, ktstr_vm_result(self->vm)->state);

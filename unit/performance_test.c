@@ -5,6 +5,7 @@
  * of interest go through functions of this program, which can let them fail.
  */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +136,32 @@ int __wrap_numa_mem_map(struct numa_mem *mem, const struct numa_mem_config *cfg,
 {
 	asked = *cfg;
 	return __real_numa_mem_map(mem, NULL, w, err);
+}
+
+/*
+ * So slow that the thread of a guest which ends at once would have ended: with one
+ * that has, glibc (2.36) does this to the calling thread, or fails.
+ */
+static bool slow;
+
+int pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *cpus)
+{
+	int (*real)(pthread_t thread, size_t size, const cpu_set_t *cpus) =
+		dlsym(RTLD_NEXT, "pthread_setaffinity_np");
+
+	if (slow)
+		usleep(200 * 1000);
+	return real(thread, size, cpus);
+}
+
+int pthread_setschedparam(pthread_t thread, int policy, const struct sched_param *param)
+{
+	int (*real)(pthread_t thread, int policy, const struct sched_param *param) =
+		dlsym(RTLD_NEXT, "pthread_setschedparam");
+
+	if (slow)
+		usleep(200 * 1000);
+	return real(thread, policy, param);
 }
 
 FIXTURE(quirks) {
@@ -327,7 +354,7 @@ TEST(cpu_that_is_gone)
 
 /* -- a VM ------------------------------------------------------------------------------ */
 
-/* A vmlinux with one segment, whose code is "pause; jmp" back to itself */
+/* A vmlinux with one segment, whose code is "pause; jmp" back to itself, then UD2 */
 struct kernel {
 	Elf64_Ehdr ehdr;
 	Elf64_Phdr phdr;
@@ -355,7 +382,7 @@ static const struct kernel spin = {
 		.p_filesz = sizeof(spin.text),
 		.p_memsz = sizeof(spin.text),
 	},
-	.text = { 0xf3, 0x90, 0xeb, 0xfc },
+	.text = { 0xf3, 0x90, 0xeb, 0xfc, 0x0f, 0x0b },
 };
 
 FIXTURE(mode) {
@@ -375,6 +402,7 @@ FIXTURE_SETUP(mode)
 	memset(self, 0, sizeof(*self));
 	memset(&refuse, 0, sizeof(refuse));
 	nr_calls = 0;
+	slow = false;
 	if (access(HOST_KVM, R_OK | W_OK))
 		SKIP(return, HOST_KVM ": %s", strerror(errno));
 	snprintf(self->dir, sizeof(self->dir), "/tmp/ktstr_perf_XXXXXX");
@@ -579,6 +607,54 @@ TEST_F(mode, shared)
 		TH_LOG("%s", self->err.text);
 	}
 	host_share_release(other);
+}
+
+/* Where the guest has no IDT, UD2 is a triple fault. */
+static void end_at_once(struct __test_metadata *_metadata, struct _test_data_mode *self)
+{
+	const u64 entry = MAP_HIGH_RAM + 4;
+
+	ASSERT_EQ(sizeof(entry), pwrite(self->kernel, &entry, sizeof(entry),
+					offsetof(struct kernel, ehdr.e_entry)));
+	slow = true;
+}
+
+/* Threads are placed before the guest can end; this one stays where it was. */
+TEST_F(mode, guest_that_ends_at_once)
+{
+	cpu_set_t before, after;
+
+	if (take(self, &self->share, 1, true))
+		SKIP(return, "%s", self->err.text);
+	self->cfg.topo = self->topo;
+	self->cfg.share = self->share;
+	end_at_once(_metadata, self);
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(before), &before));
+	launch(_metadata, self);
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	EXPECT_EQ(KTSTR_VM_TRIPLE_FAULT, ktstr_vm_result(self->vm)->state);
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(after), &after));
+	EXPECT_NE(0, CPU_EQUAL(&before, &after));
+	EXPECT_EQ(SCHED_OTHER, sched_getscheduler(0));
+	if (!getuid())
+		EXPECT_EQ(NULL, strstr(ktstr_vm_result(self->vm)->warnings, "SCHED_FIFO"));
+}
+
+/* No warning about a policy that it would have had */
+TEST_F(mode, overcommitted_guest_that_ends_at_once)
+{
+	cpu_set_t mine;
+
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(mine), &mine));
+	self->cfg.topo = (struct topology) {
+		.nodes = 1, .llcs = 1, .cores = CPU_COUNT(&mine) + 1, .threads = 1,
+	};
+	end_at_once(_metadata, self);
+	launch(_metadata, self);
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	EXPECT_EQ(KTSTR_VM_TRIPLE_FAULT, ktstr_vm_result(self->vm)->state);
+	EXPECT_EQ(NULL, strstr(ktstr_vm_result(self->vm)->warnings, "SCHED_BATCH"));
+	EXPECT_EQ(SCHED_OTHER, sched_getscheduler(0));
 }
 
 static void create_with(struct __test_metadata *_metadata, struct _test_data_mode *self,
