@@ -528,6 +528,16 @@ static bool has_cap(u64 cap)
 	return false;
 }
 
+static bool has_clock_calls(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_calls; i++)
+		if (calls[i].request == KVM_GET_CLOCK || calls[i].request == KVM_SET_CLOCK)
+			return true;
+	return false;
+}
+
 TEST_F(mode, performance)
 {
 	struct lock_holder holder = {};
@@ -601,6 +611,7 @@ TEST_F(mode, shared)
 	EXPECT_TRUE(has_cap(KVM_CAP_HALT_POLL));
 	EXPECT_FALSE(has_cap(KVM_CAP_X86_DISABLE_EXITS));
 	EXPECT_FALSE(seen_realtime);
+	EXPECT_FALSE(has_clock_calls());
 
 	/* Others share, too. */
 	ASSERT_EQ(0, take(self, &other, 1, false)) {
@@ -733,6 +744,7 @@ TEST_F(mode, none)
 		EXPECT_EQ(polls++ ? 0 : HALT_POLL_NS, calls[i].arg);
 	}
 	EXPECT_EQ(2, polls);
+	EXPECT_FALSE(has_clock_calls());
 }
 
 /* What KVM refuses is in the result, and the VM runs. */
