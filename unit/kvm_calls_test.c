@@ -54,6 +54,7 @@ static struct {
 	u32 phys_bits;
 	bool no_phys_bits;
 	bool no_routes;		/* KVM refuses them */
+	unsigned int interrupted;	/* calls of KVM_CREATE_VM that a signal interrupts */
 } host;
 
 /*
@@ -70,6 +71,12 @@ static struct {
 	int vcpu_fd;
 	struct kvm_run *run;
 } vcpu_run;
+
+static int fail(int error)
+{
+	errno = error;
+	return error ? -1 : 0;
+}
 
 static struct call *note(unsigned long request, u64 arg)
 {
@@ -148,9 +155,11 @@ int ioctl(int fd, unsigned long request, ...)
 	} else if (request == KVM_CREATE_PIT2) {
 		call->arg = ((struct kvm_pit_config *)arg)->flags;
 	}
-	if (request == KVM_SET_GSI_ROUTING && host.no_routes) {
-		errno = EINVAL;
-		return -1;
+	if (request == KVM_SET_GSI_ROUTING && host.no_routes)
+		return fail(EINVAL);
+	if (request == KVM_CREATE_VM && host.interrupted) {
+		host.interrupted--;
+		return fail(EINTR);
 	}
 	call->ret = syscall(SYS_ioctl, fd, request, arg);
 	if (request == KVM_CHECK_EXTENSION)
@@ -311,6 +320,15 @@ TEST_F(calls, before_vcpus)
 	EXPECT_GT(vcpu, find(KVM_ENABLE_CAP, 0));
 	EXPECT_GT(vcpu, find(KVM_SET_USER_MEMORY_REGION, 0));
 	EXPECT_EQ(2, count(KVM_CREATE_VCPU));
+}
+
+/* A signal is no reason to give up, as often as it comes. */
+TEST_F(calls, interrupted)
+{
+	host.interrupted = 3;
+	create_ok(_metadata, self, "1n1l1c1t");
+	EXPECT_EQ(0, host.interrupted);
+	EXPECT_EQ(4, count(KVM_CREATE_VM));
 }
 
 /* 254 is the last id for which KVM has all of the irqchip. */
