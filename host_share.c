@@ -9,6 +9,7 @@
 #include "contention.h"
 #include "host_lock.h"
 #include "host_share.h"
+#include "kvm_caps.h"
 
 /* An attempt to share the host */
 struct attempt {
@@ -63,20 +64,17 @@ static int place(struct attempt *a, struct errmsg *err)
 
 static void look_at_others(struct attempt *a)
 {
+	const struct host_topology *ht = a->share->ht;
 	unsigned int llc;
 
-	for (llc = 0; llc < a->share->ht->nr_llcs; llc++) {
-		a->llcs[llc].busy = false;
-		a->llcs[llc].users = 0;
-		/* In performance mode they are found out by locking. */
-		if (a->dir >= 0 && !a->cfg->performance)
-			a->llcs[llc].users = host_lock_holders(a->dir,
-							       a->share->ht->llcs[llc].first,
-							       NULL, 0);
-	}
+	/* In performance mode they are found out by locking. */
+	if (a->dir < 0 || a->cfg->performance)
+		return;
+	for (llc = 0; llc < ht->nr_llcs; llc++)
+		a->llcs[llc].users = host_lock_holders(a->dir, ht->llcs[llc].first, NULL, 0);
 }
 
-/* One round: placements until one can be claimed. Each failure takes away a cache. */
+/* Placements until one can be claimed. Each failure takes away a cache. */
 static int try_share(struct attempt *a, struct errmsg *err)
 {
 	int ret;
@@ -116,45 +114,60 @@ static void list_warnings(struct host_share *share)
 			warnings_add(&share->warnings, "%s", placement_warning(bit));
 }
 
+/*
+ * A host that has no place for locks has guests all the same. One that is short of
+ * files at the moment may have locks that others respect.
+ */
+static int open_locks(struct attempt *a, struct errmsg *err)
+{
+	char path[PATH_MAX];
+
+	a->dir = host_lock_dir(path, err);
+	if (a->dir >= 0)
+		return 0;
+	if (kvm_errno_kind(-a->dir) == ERRMSG_HOST)
+		return a->dir;
+	warnings_add(&a->share->warnings,
+		     "no locks, other guests may use the same CPUs and disturb: %s", err->text);
+	return 0;
+}
+
 static int share_host(struct attempt *a, struct errmsg *err)
 {
-	struct contention contention = {};
-	struct errmsg no_locks;
-	char path[PATH_MAX];
-	int ret;
+	int ret = open_locks(a, err);
 
-	a->dir = host_lock_dir(path, &no_locks);
-	if (a->dir < 0)
-		warnings_add(&a->share->warnings,
-			     "no locks, other guests may use the same CPUs and disturb: %s",
-			     no_locks.text);
-	do {
-		ret = try_share(a, err);
-		if (ret)
-			say_who(a, err);
-	} while (ret && contention_wait(&contention, a->cfg->patience_ns, ret, err));
-	if (!ret)
+	if (ret)
+		return ret;
+	ret = try_share(a, err);
+	if (ret)
+		say_who(a, err);
+	else
 		list_warnings(a->share);
 	if (a->dir >= 0)
 		close(a->dir);
 	return ret;
 }
 
-int host_share_take(struct host_share **sharep, const struct host_share_config *cfg,
-		    struct errmsg *err)
+static int read_host(struct host_share *share, const char *root, struct errmsg *err)
+{
+	share->ht = host_topology_read(root, err);
+	if (share->ht)
+		return 0;
+	return kvm_errno_kind(errno) == ERRMSG_HOST ? -errno : -ENODATA;
+}
+
+static int take_once(struct host_share **sharep, const struct host_share_config *cfg,
+		     struct errmsg *err)
 {
 	struct attempt a = { .cfg = cfg };
 	int ret;
 
-	*sharep = NULL;
 	a.share = calloc(1, sizeof(*a.share));
 	if (!a.share)
 		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "sharing the host");
-	a.share->ht = host_topology_read(cfg->root, err);
-	if (!a.share->ht) {
-		ret = -ENODATA;
+	ret = read_host(a.share, cfg->root, err);
+	if (ret)
 		goto out;
-	}
 	a.share->locks = calloc(a.share->ht->nr_llcs, sizeof(*a.share->locks));
 	a.llcs = calloc(a.share->ht->nr_llcs, sizeof(*a.llcs));
 	if (!a.share->locks || !a.llcs)
@@ -167,6 +180,19 @@ out:
 		host_share_release(a.share);
 	else
 		*sharep = a.share;
+	return ret;
+}
+
+int host_share_take(struct host_share **sharep, const struct host_share_config *cfg,
+		    struct errmsg *err)
+{
+	struct contention contention = {};
+	int ret;
+
+	*sharep = NULL;
+	do {
+		ret = take_once(sharep, cfg, err);
+	} while (ret && contention_wait(&contention, cfg->patience_ns, ret, err));
 	return ret;
 }
 

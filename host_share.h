@@ -36,7 +36,8 @@ struct host_share {
  * @root: see host_topology_read()
  * @topo: the guest
  * @performance: CPUs for the guest alone; otherwise together with others
- * @patience_ns: how long to wait while others are in the way
+ * @patience_ns: how long to wait while others are in the way, or have taken what
+ *	looking at the host takes
  */
 struct host_share_config {
 	const char *root;
@@ -51,9 +52,12 @@ struct host_share_config {
  * @cfg: see struct host_share_config
  * @err: what is missing, and who has it (pid, command)
  *
- * Where the caches that fit best are somebody else's, others are taken.
+ * Where the caches that fit best are somebody else's, others are taken. Each attempt
+ * looks at the host anew.
  *
- * Return: 0, or a negative errno: always ERRMSG_HOST.
+ * Return: 0, or a negative errno: always ERRMSG_HOST. -ENODATA: the host does not
+ * tell its topology, and will not if asked again; where it is only short of files
+ * or memory, it is that errno (contention.h).
  */
 int host_share_take(struct host_share **sharep, const struct host_share_config *cfg,
 		    struct errmsg *err);

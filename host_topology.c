@@ -436,7 +436,7 @@ struct host_topology *host_topology_read(const char *root, struct errmsg *err)
 	int ret;
 
 	if (!ht || !f) {
-		errmsg_set(err, ERRMSG_HOST, ENOMEM, "reading the host's topology");
+		ret = errmsg_set(err, ERRMSG_HOST, ENOMEM, "reading the host's topology");
 		goto failed;
 	}
 	f->root = root;
@@ -457,5 +457,6 @@ struct host_topology *host_topology_read(const char *root, struct errmsg *err)
 failed:
 	free(f);
 	free(ht);
+	errno = -ret;
 	return NULL;
 }

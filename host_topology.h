@@ -96,7 +96,7 @@ struct host_topology {
  * No directory of nodes means one node; no huge pages, none that are free; no
  * list of efficiency cores, that there are none.
  *
- * Return: to be given to free(), or NULL with @err filled in.
+ * Return: to be given to free(), or NULL with @err filled in and errno set.
  */
 struct host_topology *host_topology_read(const char *root, struct errmsg *err);
 

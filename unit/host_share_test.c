@@ -21,6 +21,25 @@ TREE(vm_2cpu);
 
 #define MAX_SHARES	20
 
+/* Calls of open() that fail: for a path with this end, that many times */
+static struct {
+	const char *end;
+	unsigned int times;
+	int error;
+} no_open;
+
+int open(const char *path, int flags, ...)
+{
+	const size_t len = strlen(path), end = no_open.end ? strlen(no_open.end) : 0;
+
+	if (no_open.times && len >= end && !strcmp(path + len - end, no_open.end)) {
+		no_open.times--;
+		errno = no_open.error;
+		return -1;
+	}
+	return openat(AT_FDCWD, path, flags);	/* nobody here creates a file by it */
+}
+
 FIXTURE(share) {
 	char root[64];
 	char locks[128];
@@ -175,6 +194,49 @@ TEST_F(share, too_small)
 	EXPECT_EQ(-ERANGE, take(_metadata, self, "1n1l2c1t", true));
 	EXPECT_GT(10 * NSEC_PER_SEC, clock_ns() - start);
 	EXPECT_EQ(0, take(_metadata, self, "1n1l2c1t", false));
+}
+
+/*
+ * A host that is short of something for a moment is neither one without locks, nor
+ * one that does not tell its topology.
+ */
+TEST_F(share, short_of_something)
+{
+	static const char * const ends[] = { "/cpu/online", "/locks" };
+	static const int errors[] = { EMFILE, ENFILE, ENOMEM };
+	int fds = open_files();
+	size_t i, j;
+
+	use_tree(_metadata, self, tree_vm_2cpu);
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		for (j = 0; j < ARRAY_SIZE(errors); j++) {
+			no_open.end = ends[i];
+			no_open.error = errors[j];
+			no_open.times = 1;
+			self->cfg.patience_ns = 0;
+			EXPECT_EQ(-errors[j], take(_metadata, self, "1n1l1c1t", j & 1)) {
+				TH_LOG("%s: %s", ends[i], self->err.text);
+			}
+			EXPECT_EQ(0, no_open.times);
+			EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+			EXPECT_NE(NULL, strstr(self->err.text, strerrorname_np(errors[j])));
+			EXPECT_EQ(fds, open_files());
+
+			/* It passes. */
+			no_open.times = 2;
+			self->cfg.patience_ns = 60 * NSEC_PER_SEC;
+			ASSERT_EQ(0, take(_metadata, self, "1n1l1c1t", j & 1)) {
+				TH_LOG("%s: %s", ends[i], self->err.text);
+			}
+			EXPECT_EQ(0, no_open.times);
+			EXPECT_EQ(1, self->shares[0]->nr_locks);
+			EXPECT_EQ(NULL, strstr(self->shares[0]->warnings.text, "no locks"));
+			host_share_release(self->shares[--self->nr]);
+			self->shares[0] = NULL;
+			EXPECT_EQ(fds, open_files());
+		}
+	}
+	EXPECT_FALSE(leaks());
 }
 
 /* A child with a share, as another run of the suite would have it */
