@@ -44,27 +44,43 @@ static int save_clocks(struct freeze *f, int vm_fd, const struct vcpu *vcpus,
 	return 0;
 }
 
-/* Some KVMs take an offset and have no use for it: it is read again. */
+/*
+ * Some KVMs take an offset and have no use for it: it is read again. What could not
+ * be shifted is left as it was.
+ */
 static bool shift_tsc(int vcpu_fd, u64 ticks)
 {
-	u64 offset, set;
+	u64 before, offset, set;
 
-	if (tsc_offset_attr(vcpu_fd, KVM_GET_DEVICE_ATTR, &offset))
+	if (tsc_offset_attr(vcpu_fd, KVM_GET_DEVICE_ATTR, &before))
 		return false;
-	offset -= ticks;
-	return !tsc_offset_attr(vcpu_fd, KVM_SET_DEVICE_ATTR, &offset) &&
-	       !tsc_offset_attr(vcpu_fd, KVM_GET_DEVICE_ATTR, &set) && set == offset;
+	offset = before - ticks;
+	if (!tsc_offset_attr(vcpu_fd, KVM_SET_DEVICE_ATTR, &offset) &&
+	    !tsc_offset_attr(vcpu_fd, KVM_GET_DEVICE_ATTR, &set) && set == offset)
+		return true;
+	tsc_offset_attr(vcpu_fd, KVM_SET_DEVICE_ATTR, &before);
+	return false;
 }
 
-/* All by the same difference: they stay as synchronous as they were. */
+/*
+ * All by the same difference, or none: they stay as synchronous as they were. Linux
+ * takes time that goes back from one CPU to the next worse than time that is lost.
+ */
 static void restore_tscs(struct freeze *f, const struct vcpu *vcpus, unsigned int nr)
 {
-	unsigned int i;
+	unsigned int done = 0;
 	u64 now = 0;
 
 	f->tsc_jumps = f->tsc_jumps || !vcpu_read_msr(vcpus[0].fd, MSR_IA32_TSC, &now);
-	for (i = 0; i < nr && !f->tsc_jumps; i++)
-		f->tsc_jumps = !shift_tsc(vcpus[i].fd, now - f->tsc);
+	if (f->tsc_jumps)
+		return;
+	while (done < nr && shift_tsc(vcpus[done].fd, now - f->tsc))
+		done++;
+	if (done == nr)
+		return;
+	f->tsc_jumps = true;
+	while (done--)
+		shift_tsc(vcpus[done].fd, f->tsc - now);
 }
 
 /*

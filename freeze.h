@@ -67,6 +67,8 @@ int freeze_begin(struct freeze *f, int vm_fd, struct vcpu *vcpus, unsigned int n
  * the LAPICs and the PIT are the host's: one that would have been due meanwhile is
  * so at once: an early interrupt, after which Linux arms it again.
  *
+ * The TSCs are set back all or none (@f->tsc_jumps).
+ *
  * Return: 0 or a negative errno.
  */
 int freeze_end(struct freeze *f, int vm_fd, struct vcpu *vcpus, unsigned int nr,

@@ -72,10 +72,56 @@ static struct {
 	struct kvm_run *run;
 } vcpu_run;
 
+/*
+ * A KVM whose vCPUs have the TSC offsets here, if @fake: by file descriptor, as a
+ * vCPU's file is new. The call for vCPU @cpu fails in one of these ways.
+ */
+enum tsc_fault {
+	TSC_FINE,
+	TSC_NO_GET,	/* for once */
+	TSC_NO_SET,
+	TSC_SET_BUT_NOT_SAID,
+	TSC_IGNORED,
+	TSC_OTHER_VALUE,
+	TSC_NO_SECOND_GET,
+	TSC_FAULTS,
+};
+
+static struct {
+	bool fake;
+	enum tsc_fault fault;
+	unsigned int cpu;
+	unsigned int gets, sets;	/* of that CPU */
+	u64 offsets[MAX_CALLS];
+} tsc;
+
 static int fail(int error)
 {
 	errno = error;
 	return error ? -1 : 0;
+}
+
+static int get_tsc_offset(u64 *offset, u64 *to, bool faulty)
+{
+	const unsigned int get = faulty ? ++tsc.gets : 0;
+
+	if ((get == 1 && tsc.fault == TSC_NO_GET) ||
+	    (get == 2 && tsc.fault == TSC_NO_SECOND_GET))
+		return fail(EIO);
+	*to = *offset;
+	return 0;
+}
+
+static int set_tsc_offset(u64 *offset, u64 value, bool faulty)
+{
+	const enum tsc_fault fault = faulty && !tsc.sets++ ? tsc.fault : TSC_FINE;
+
+	if (fault == TSC_NO_SET)
+		return fail(EIO);
+	if (fault == TSC_IGNORED)
+		return 0;
+	*offset = value + (fault == TSC_OTHER_VALUE);
+	return fail(fault == TSC_SET_BUT_NOT_SAID ? EIO : 0);
 }
 
 static struct call *note(unsigned long request, u64 arg)
@@ -115,6 +161,29 @@ static void change_phys_bits(struct kvm_cpuid2 *cpuid)
 			*e = cpuid->entries[--cpuid->nent];
 		return;
 	}
+}
+
+static unsigned int cpu_of(int fd)
+{
+	unsigned int cpu = 0, i;
+
+	for (i = 0; i < nr_calls; i++) {
+		if (calls[i].request != KVM_CREATE_VCPU)
+			continue;
+		if (calls[i].ret == fd)
+			break;
+		cpu++;
+	}
+	return cpu;
+}
+
+static int fake_tsc(int fd, unsigned long request, const struct kvm_device_attr *attr)
+{
+	const bool faulty = cpu_of(fd) == tsc.cpu;
+
+	if (request == KVM_GET_DEVICE_ATTR)
+		return get_tsc_offset(&tsc.offsets[fd], (u64 *)attr->addr, faulty);
+	return set_tsc_offset(&tsc.offsets[fd], *(u64 *)attr->addr, faulty);
 }
 
 static int fake_run(void)
@@ -161,6 +230,8 @@ int ioctl(int fd, unsigned long request, ...)
 		host.interrupted--;
 		return fail(EINTR);
 	}
+	if ((request == KVM_GET_DEVICE_ATTR || request == KVM_SET_DEVICE_ATTR) && tsc.fake)
+		return fake_tsc(fd, request, arg);
 	call->ret = syscall(SYS_ioctl, fd, request, arg);
 	if (request == KVM_CHECK_EXTENSION)
 		call->ret = answer((long)arg, call->ret);
@@ -257,6 +328,7 @@ FIXTURE_SETUP(calls)
 	self->cfg.kernel = self->path;
 	memset(&host, 0, sizeof(host));
 	memset(&vcpu_run, 0, sizeof(vcpu_run));
+	memset(&tsc, 0, sizeof(tsc));
 	vcpu_run.vcpu_fd = -1;
 	if (access(HOST_KVM, R_OK | W_OK))
 		SKIP(return, HOST_KVM ": %s", strerror(errno));
@@ -591,6 +663,70 @@ TEST_F(calls, without_immediate_exit)
 	ktstr_vm_stop(self->vm, KTSTR_VM_STOPPED, "enough");
 	EXPECT_LE(1, vcpu_run.calls);
 	EXPECT_EQ(KTSTR_VM_STOPPED, ktstr_vm_result(self->vm)->state);
+}
+
+static void freeze_and_thaw(struct __test_metadata *_metadata, struct _test_data_calls *self,
+			    int ret)
+{
+	struct ktstr_vm_frozen frozen;
+
+	ASSERT_EQ(0, ktstr_vm_freeze(self->vm, &frozen, &self->err)) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_EQ(ret, ktstr_vm_thaw(self->vm, &self->err)) {
+		TH_LOG("%s", self->err.text);
+	}
+}
+
+/* By how much CPU @cpu's TSC was set back; they had different offsets before. */
+static u64 set_back(unsigned int cpu)
+{
+	unsigned int i = 0;
+	u64 n;
+
+	for (n = 0; n <= cpu; n++)
+		i = find(KVM_CREATE_VCPU, n ? i + 1 : 0);
+	return (cpu + 1) * 1000000 - tsc.offsets[calls[i].ret];
+}
+
+static void set_offsets(void)
+{
+	unsigned int i, cpu = 0;
+
+	for (i = 0; i < nr_calls; i++)
+		if (calls[i].request == KVM_CREATE_VCPU)
+			tsc.offsets[calls[i].ret] = ++cpu * 1000000;
+}
+
+/* All TSCs are set back by the same, or, if one cannot be, none is. */
+TEST_F(calls, tscs_stay_synchronous)
+{
+	unsigned int cpu;
+
+	tsc.fake = true;
+	start(_metadata, self, "1n1l4c1t", guest_spin);
+	set_offsets();
+	freeze_and_thaw(_metadata, self, 0);
+	EXPECT_FALSE(ktstr_vm_result(self->vm)->tsc_jumps);
+	EXPECT_LT(0, set_back(0));
+	for (cpu = 1; cpu < 4; cpu++)
+		EXPECT_EQ(set_back(0), set_back(cpu));
+
+	for (tsc.fault = TSC_FINE + 1; tsc.fault < TSC_FAULTS; tsc.fault++) {
+		for (tsc.cpu = 0; tsc.cpu < 4; tsc.cpu++) {
+			set_offsets();
+			tsc.gets = 0;
+			tsc.sets = 0;
+			freeze_and_thaw(_metadata, self, 0);
+			EXPECT_TRUE(ktstr_vm_result(self->vm)->tsc_jumps);
+			for (cpu = 0; cpu < 4; cpu++) {
+				EXPECT_EQ(0, set_back(cpu)) {
+					TH_LOG("fault %u of CPU %u: CPU %u", tsc.fault, tsc.cpu,
+					       cpu);
+				}
+			}
+		}
+	}
 }
 
 /* What a person is shown of a guest that has ended, as text */
