@@ -98,17 +98,19 @@ static int restore_kvmclock(const struct freeze *f, int vm_fd, struct errmsg *er
 
 /*
  * Tell the guest that it was stopped, so that its watchdogs start anew. A guest
- * that has no kvmclock, or not yet, is none that could be told: EINVAL.
+ * that has no kvmclock, or not yet, is none that could be told: EINVAL. One CPU
+ * that cannot be told is no reason to keep it from the others.
  */
 static int excuse(const struct vcpu *vcpus, unsigned int nr, struct errmsg *err)
 {
 	unsigned int i;
+	int ret = 0;
 
 	for (i = 0; i < nr; i++)
-		if (ioctl(vcpus[i].fd, KVM_KVMCLOCK_CTRL, 0) && errno != EINVAL)
-			return errmsg_set(err, kvm_errno_kind(errno), errno,
-					  "KVM_KVMCLOCK_CTRL of CPU %u", i);
-	return 0;
+		if (ioctl(vcpus[i].fd, KVM_KVMCLOCK_CTRL, 0) && errno != EINVAL && !ret)
+			ret = errmsg_set(err, kvm_errno_kind(errno), errno,
+					 "KVM_KVMCLOCK_CTRL of CPU %u", i);
+	return ret;
 }
 
 int freeze_begin(struct freeze *f, int vm_fd, struct vcpu *vcpus, unsigned int nr,
@@ -134,10 +136,14 @@ int freeze_begin(struct freeze *f, int vm_fd, struct vcpu *vcpus, unsigned int n
 int freeze_end(struct freeze *f, int vm_fd, struct vcpu *vcpus, unsigned int nr,
 	       struct errmsg *err)
 {
-	int ret;
+	struct errmsg second;
+	int ret, excused;
 
 	restore_tscs(f, vcpus, nr);
-	ret = restore_kvmclock(f, vm_fd, err) ?: excuse(vcpus, nr, err);
+	ret = restore_kvmclock(f, vm_fd, err);
+	/* All the more if the clocks have jumped */
+	excused = excuse(vcpus, nr, ret ? &second : err);
+	ret = ret ?: excused;
 	freeze_cancel(f);
 	f->count++;
 	f->longest_ns = max(f->longest_ns, clock_ns() - f->start_ns);

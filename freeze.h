@@ -59,7 +59,7 @@ int freeze_begin(struct freeze *f, int vm_fd, struct vcpu *vcpus, unsigned int n
  * @vm_fd: the VM
  * @vcpus: as for freeze_begin()
  * @nr: how many
- * @err: what failed; the guest has seen the time pass then
+ * @err: what failed first; the guest has seen the time pass then
  *
  * Both clocks of a guest, kvmclock and the TSC, go on from where they were: a
  * kvmclock that was set back alone would be computed from a TSC that has gone on,
@@ -67,7 +67,8 @@ int freeze_begin(struct freeze *f, int vm_fd, struct vcpu *vcpus, unsigned int n
  * the LAPICs and the PIT are the host's: one that would have been due meanwhile is
  * so at once: an early interrupt, after which Linux arms it again.
  *
- * The TSCs are set back all or none (@f->tsc_jumps).
+ * The TSCs are set back all or none (@f->tsc_jumps); whatever fails, every vCPU is
+ * told by KVM_KVMCLOCK_CTRL that it stood still.
  *
  * Return: 0 or a negative errno.
  */

@@ -95,6 +95,12 @@ static struct {
 	u64 offsets[MAX_CALLS];
 } tsc;
 
+/* How the calls end by which a guest goes on after a freeze: an errno, or 0 */
+static struct {
+	int set_clock;
+	int ctrl[8];
+} thaw;
+
 static int fail(int error)
 {
 	errno = error;
@@ -232,6 +238,12 @@ int ioctl(int fd, unsigned long request, ...)
 	}
 	if ((request == KVM_GET_DEVICE_ATTR || request == KVM_SET_DEVICE_ATTR) && tsc.fake)
 		return fake_tsc(fd, request, arg);
+	if (request == KVM_SET_CLOCK && thaw.set_clock)
+		return fail(thaw.set_clock);
+	if (request == KVM_KVMCLOCK_CTRL) {
+		call->arg = cpu_of(fd);
+		return fail(thaw.ctrl[call->arg]);
+	}
 	call->ret = syscall(SYS_ioctl, fd, request, arg);
 	if (request == KVM_CHECK_EXTENSION)
 		call->ret = answer((long)arg, call->ret);
@@ -329,6 +341,7 @@ FIXTURE_SETUP(calls)
 	memset(&host, 0, sizeof(host));
 	memset(&vcpu_run, 0, sizeof(vcpu_run));
 	memset(&tsc, 0, sizeof(tsc));
+	memset(&thaw, 0, sizeof(thaw));
 	vcpu_run.vcpu_fd = -1;
 	if (access(HOST_KVM, R_OK | W_OK))
 		SKIP(return, HOST_KVM ": %s", strerror(errno));
@@ -727,6 +740,48 @@ TEST_F(calls, tscs_stay_synchronous)
 			}
 		}
 	}
+}
+
+static void expect_all_told(struct __test_metadata *_metadata)
+{
+	unsigned int at = 0, cpu;
+
+	ASSERT_EQ(4, count(KVM_KVMCLOCK_CTRL));
+	for (cpu = 0; cpu < 4; cpu++, at++) {
+		at = find(KVM_KVMCLOCK_CTRL, at);
+		EXPECT_EQ(cpu, calls[at].arg);
+		calls[at].request = 0;
+	}
+}
+
+/* Every vCPU is told, whatever fails; what failed first is said. */
+TEST_F(calls, all_are_told_of_a_freeze)
+{
+	start(_metadata, self, "1n1l4c1t", guest_spin);
+	freeze_and_thaw(_metadata, self, 0);
+	expect_all_told(_metadata);
+
+	/* no kvmclock */
+	thaw.ctrl[1] = EINVAL;
+	freeze_and_thaw(_metadata, self, 0);
+	expect_all_told(_metadata);
+
+	thaw.ctrl[2] = EIO;
+	thaw.ctrl[3] = ENOMEM;
+	freeze_and_thaw(_metadata, self, -EIO);
+	expect_all_told(_metadata);
+	EXPECT_NE(NULL, strstr(self->err.text, "KVM_KVMCLOCK_CTRL of CPU 2: EIO")) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_EQ(ERRMSG_FAILED, self->err.kind);
+
+	thaw.set_clock = EPERM;
+	freeze_and_thaw(_metadata, self, -EPERM);
+	expect_all_told(_metadata);
+	EXPECT_NE(NULL, strstr(self->err.text, "KVM_SET_CLOCK: EPERM")) {
+		TH_LOG("%s", self->err.text);
+	}
+	EXPECT_EQ(NULL, strstr(self->err.text, "KVM_KVMCLOCK_CTRL"));
 }
 
 /* What a person is shown of a guest that has ended, as text */
