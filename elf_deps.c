@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "elf_deps.h"
+#include "kvm_caps.h"
 
 #define LD_CACHE_PATH		"/etc/ld.so.cache"
 #define LD_CACHE_MAX_SIZE	SZ_16M
@@ -121,25 +122,40 @@ static int no_memory(struct errmsg *err)
 	return errmsg_set(err, ERRMSG_HOST, ENOMEM, "looking for shared libraries");
 }
 
-/* A host without a usable cache has just the default directories. */
-static void read_cache(struct walk *walk)
+static bool is_shortage(int errnum)
+{
+	return kvm_errno_kind(errnum) == ERRMSG_HOST;
+}
+
+/* Whoever named a program that cannot be had is to blame, unless the host is short. */
+static int no_program(struct errmsg *err, const char *host, const char *what)
+{
+	return errmsg_set(err, is_shortage(errno) ? ERRMSG_HOST : ERRMSG_INPUT, errno,
+			  "%s program %s", what, host);
+}
+
+/*
+ * A host without a usable cache has just the default directories; one that is short
+ * of something has its libraries where they are.
+ */
+static int read_cache(struct walk *walk, struct errmsg *err)
 {
 	struct stat st;
-	ssize_t n;
+	ssize_t n = -1;
 	int fd;
 
+	errno = 0;
 	fd = open(LD_CACHE_PATH, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (fstat(fd, &st) || st.st_size <= 0 || st.st_size > LD_CACHE_MAX_SIZE)
-		goto close;
-	walk->cache = malloc(st.st_size);
-	if (!walk->cache)
-		goto close;
-	n = read(fd, walk->cache, st.st_size);
-	walk->cache_size = n > 0 ? n : 0;
-close:
-	close(fd);
+	if (fd >= 0 && !fstat(fd, &st) && st.st_size > 0 && st.st_size <= LD_CACHE_MAX_SIZE)
+		walk->cache = malloc(st.st_size);
+	if (walk->cache)
+		n = read(fd, walk->cache, st.st_size);
+	walk->cache_size = max_t(ssize_t, n, 0);
+	if (fd >= 0)
+		close(fd);
+	if (n < 0 && is_shortage(errno))
+		return errmsg_set(err, ERRMSG_HOST, errno, "reading %s", LD_CACHE_PATH);
+	return 0;
 }
 
 static void object_free(struct object *obj)
@@ -244,6 +260,23 @@ static int read_elf(struct object *obj)
 	return 0;
 }
 
+/* If libelf could not read for want of something, errno says so; it was 0 before. */
+static int open_elf(struct object *obj, int fd)
+{
+	int ret = -ENOEXEC;
+
+	errno = 0;
+	elf_version(EV_CURRENT);
+	obj->elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (obj->elf)
+		ret = read_elf(obj);
+	if (ret && is_shortage(errno))
+		ret = -errno;
+	if (obj->elf)
+		elf_cntl(obj->elf, ELF_C_FDDONE);
+	return ret;
+}
+
 /*
  * Opens and reads @host. The file is closed again: libelf has read what is
  * needed. Return: 0 or a negative errno, -ENOEXEC if it is no x86-64 ELF file.
@@ -263,14 +296,7 @@ static int object_open(struct object **objp, const char *host, const char *guest
 	}
 	obj->host = strdup(host);
 	obj->guest = strdup(guest);
-	elf_version(EV_CURRENT);
-	obj->elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!obj->host || !obj->guest)
-		ret = -ENOMEM;
-	else
-		ret = obj->elf ? read_elf(obj) : -ENOEXEC;
-	if (obj->elf)
-		elf_cntl(obj->elf, ELF_C_FDDONE);
+	ret = obj->host && obj->guest ? open_elf(obj, fd) : -ENOMEM;
 	close(fd);
 	if (ret) {
 		object_free(obj);
@@ -293,7 +319,7 @@ static int add_object(struct walk *walk, const struct object *loader,
 	int ret;
 
 	ret = object_open(&obj, host, guest);
-	if (ret == -ENOMEM || ret == -EMFILE || ret == -ENFILE)
+	if (is_shortage(-ret))
 		return errmsg_set(err, ERRMSG_HOST, -ret, "opening %s", host);
 	if (ret)
 		return 0;
@@ -520,9 +546,12 @@ static int add_interpreter(struct walk *walk, const struct object *program,
 	const char *interp = program->interp;
 	int ret = 0;
 
+	errno = 0;
 	if (*interp == '/' && realpath(interp, walk->libdir)) {
 		*strrchr(walk->libdir, '/') = '\0';
 		ret = add_object(walk, program, interp, interp, interp, err);
+	} else if (is_shortage(errno)) {
+		return no_program(err, interp, "looking for");
 	}
 	if (!ret)
 		return errmsg_set(err, ERRMSG_INPUT, ENOENT,
@@ -562,10 +591,10 @@ static int script_interpreter(const char *host, char *line, struct errmsg *err)
 
 	fd = open(host, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return errmsg_set(err, ERRMSG_INPUT, errno, "opening program %s", host);
+		return no_program(err, host, "opening");
 	n = read(fd, line, SCRIPT_LINE_SIZE);
 	if (n < 0)
-		n = errmsg_set(err, ERRMSG_INPUT, errno, "reading program %s", host);
+		n = no_program(err, host, "reading");
 	close(fd);
 	if (n < 2 || memcmp(line, "#!", 2))
 		return n < 0 ? n : 0;
@@ -605,7 +634,7 @@ static int add_program(struct walk *walk, struct elf_deps *deps, const char *hos
 		return ret;
 	/* The kernel resolves symlinks before the loader asks for $ORIGIN. */
 	if (!realpath(host, resolved))
-		return errmsg_set(err, ERRMSG_INPUT, errno, "opening program %s", host);
+		return no_program(err, host, "opening");
 	ret = add_object(walk, NULL, NULL, resolved, guest, err);
 	if (!ret)
 		return errmsg_set(err, ERRMSG_INPUT, ENOEXEC,
@@ -625,10 +654,9 @@ static int find_deps(struct walk *walk, struct elf_deps *deps, const char *host,
 	program = list_first_entry(&walk->objects, struct object, list);
 	if (!program->interp)
 		return 0;
-	read_cache(walk);
-	ret = add_interpreter(walk, program, err);
-	if (!ret)
-		ret = add_needed(walk, err);
+	ret = read_cache(walk, err) ?:
+	      add_interpreter(walk, program, err) ?:
+	      add_needed(walk, err);
 
 	list_for_each_entry(obj, &walk->objects, list) {
 		if (ret)

@@ -18,6 +18,7 @@
 
 #include "elf_deps.h"
 #include "initramfs.h"
+#include "kvm_caps.h"
 
 /* A header of 6 bytes magic and 13 fields of 8 hex digits */
 #define CPIO_HEADER_SIZE	110
@@ -451,10 +452,11 @@ static int add_open_file(struct initramfs *ir, const char *path, const char *hos
 	ret = read_all(fd, ir->archive + e->data, e->len);
 	if (ret) {
 		free(e);
-		return errmsg_set(err, ERRMSG_FAILED, -ret,
-				  ret == -EBUSY ?
-				  "reading %s: its size changed meanwhile; is it being written?" :
-				  "reading %s", host);
+		if (ret == -EBUSY)
+			return errmsg_set(err, ERRMSG_FAILED, EBUSY,
+					  "reading %s: its size changed meanwhile; is it being written?",
+					  host);
+		return errmsg_set(err, kvm_errno_kind(-ret), -ret, "reading %s", host);
 	}
 	/* A file without data has nothing to share. */
 	if (e->len) {
@@ -473,10 +475,11 @@ int initramfs_add_host_file(struct initramfs *ir, const char *path,
 	/* O_NONBLOCK: a FIFO must not make this wait. */
 	fd = open(host, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return errmsg_set(err, ERRMSG_INPUT, errno,
+		return errmsg_set(err, kvm_errno_kind(errno) == ERRMSG_HOST ? ERRMSG_HOST :
+				  ERRMSG_INPUT, errno,
 				  "opening %s, to be %s in the initramfs", host, path);
 	if (fstat(fd, &st))
-		ret = errmsg_set(err, ERRMSG_FAILED, errno, "fstat of %s", host);
+		ret = errmsg_set(err, kvm_errno_kind(errno), errno, "fstat of %s", host);
 	else if (!S_ISREG(st.st_mode))
 		ret = errmsg_set(err, ERRMSG_INPUT, S_ISDIR(st.st_mode) ? EISDIR : EINVAL,
 				 "adding %s to the initramfs: not a regular file", host);

@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "initramfs_cache.h"
+#include "kvm_caps.h"
 
 #define SHM_ROOT	"/dev/shm"
 #define PREFIX		"initramfs-"
@@ -323,7 +324,8 @@ static int get_private(struct initramfs_segment *seg, struct image *image, struc
 	seg->size = image->size;
 	seg->fd = memfd_create("ktstr-initramfs", MFD_CLOEXEC);
 	if (seg->fd < 0)
-		return errmsg_set(err, ERRMSG_FAILED, errno, "memfd_create for the initramfs");
+		return errmsg_set(err, kvm_errno_kind(errno), errno,
+				  "memfd_create for the initramfs");
 	ret = write_all(seg->fd, image->lz4, image->size);
 	if (!ret)
 		return 0;

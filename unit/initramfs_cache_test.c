@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -401,6 +402,24 @@ TEST_F(cache, no_room)
 	get_and_put(_metadata, self, "small", false);
 	get_and_put(_metadata, self, "small", true);
 	EXPECT_EQ(0, umount(self->root));
+}
+
+/* Neither shared nor private, and nobody's fault */
+TEST_F(cache, out_of_files)
+{
+	struct rlimit old, none;
+	int ret;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	none = old;
+	none.rlim_cur = 0;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	ret = get(self, &self->seg, "text");
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+	EXPECT_EQ(-EMFILE, ret);
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+	EXPECT_NE(NULL, strstr(self->err.text, "memfd_create for the initramfs: EMFILE"));
+	get_and_put(_metadata, self, "text", false);
 }
 
 /* A writer is waited for, but not for ever. */

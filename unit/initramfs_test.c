@@ -468,6 +468,30 @@ TEST_F(initramfs, refused)
 	EXPECT_NE(NULL, strstr(err->text, "/l"));
 }
 
+/* The same calls as above: now it is not the path that is wrong. */
+TEST_F(initramfs, out_of_files)
+{
+	struct rlimit old, none;
+	int ret;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	none = old;
+	none.rlim_cur = 0;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	ret = initramfs_add_host_file(&self->ir, "/f", "/bin/sh", 0644, &self->err);
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+	EXPECT_NE(NULL, strstr(self->err.text, "EMFILE"));
+	EXPECT_EQ(-EMFILE, ret);
+
+	ret = initramfs_add_program(&self->ir, "/f", "/bin/sh", &self->err);
+	EXPECT_EQ(ERRMSG_HOST, self->err.kind);
+	EXPECT_NE(NULL, strstr(self->err.text, "EMFILE"));
+	EXPECT_EQ(-EMFILE, ret);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+
+	EXPECT_EQ(0, initramfs_add_program(&self->ir, "/f", "/bin/sh", &self->err));
+}
+
 TEST_F(initramfs, out_of_memory)
 {
 	struct rlimit old, low;
