@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "contention.h"
 #include "kselftest.h"
 #include "memory_map.h"
 #include "own_path.h"
@@ -231,21 +232,41 @@ static int get_base(struct session *s, const struct session_config *cfg,
 	return 0;
 }
 
+/* On failure nothing is left of either. */
+static int get_initramfs(struct session *s, const struct session_config *cfg,
+			 struct initramfs *suffix, struct initramfs_image *image,
+			 struct errmsg *err)
+{
+	int ret;
+
+	ret = get_base(s, cfg, image, err);
+	if (ret)
+		return ret;
+	ret = make_suffix(suffix, cfg, image, err);
+	if (ret) {
+		initramfs_destroy(suffix);
+		initramfs_cache_put(&s->initramfs);
+	}
+	return ret;
+}
+
 static int boot(struct session *s, const struct session_config *cfg,
 		struct ktstr_vm_config *vm_cfg, struct errmsg *err)
 {
+	struct contention contention = {};
 	struct initramfs suffix;
 	int ret;
 
-	ret = get_base(s, cfg, &vm_cfg->initramfs, err);
+	do {
+		ret = get_initramfs(s, cfg, &suffix, &vm_cfg->initramfs, err);
+	} while (ret && contention_wait(&contention, HOST_PATIENCE_NS, ret, err));
 	if (ret)
 		return ret;
-	ret = make_suffix(&suffix, cfg, &vm_cfg->initramfs, err);
 	if (!vm_cfg->memory)
 		vm_cfg->memory = session_memory(&s->topo, vm_cfg->initramfs.base_size +
 						vm_cfg->initramfs.suffix_size);
 	vm_cfg->share = s->share;
-	ret = ret ?: ktstr_vm_launch(&s->vm, vm_cfg, HOST_PATIENCE_NS, err);
+	ret = ktstr_vm_launch(&s->vm, vm_cfg, HOST_PATIENCE_NS, err);
 	initramfs_destroy(&suffix);
 	if (ret)
 		initramfs_cache_put(&s->initramfs);
