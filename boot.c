@@ -236,7 +236,9 @@ static int load_segments(const struct numa_mem *mem, int fd, const char *path,
 	ret = check_segments(path, size, elf, nr, entry, image, &text, err) ?:
 	      check_room(mem, path, image->end, err);
 	for (i = 0; i < nr && !ret; i++) {
-		if (!gelf_getphdr(elf, i, &phdr) || phdr.p_type != PT_LOAD)
+		if (!gelf_getphdr(elf, i, &phdr))
+			return elf_error(err, path, elf_errmsg(-1));
+		if (phdr.p_type != PT_LOAD)
 			continue;
 		ret = read_to_guest(mem, fd, path, phdr.p_offset, phdr.p_paddr,
 				    phdr.p_filesz, err);
@@ -409,7 +411,7 @@ static int place_base(const struct numa_mem *mem, const struct initramfs_image *
 		return 0;
 	ret = read_all(initramfs->base_fd, numa_mem_ptr(mem, gpa, size), size, 0);
 	if (ret)
-		return errmsg_set(err, ERRMSG_FAILED, -ret, "reading the initramfs");
+		return errmsg_set(err, kvm_errno_kind(-ret), -ret, "reading the initramfs");
 	return 0;
 }
 
