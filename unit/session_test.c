@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a guest gets that does not ask, its memory, and when it has to wait for a host. */
+/*
+ * What a guest gets that does not ask, its memory; how long it waits for a host that is
+ * short; in which order it gives back what it has.
+ */
+#include <dirent.h>
 #include <errno.h>
 #include <linux/sizes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "host.h"
 #include "kselftest_harness.h"
 #include "session.h"
+#include "testutil.h"
+#include "tiny_guest.h"
 
 static u64 memory(const char *spec, size_t initramfs_size)
 {
@@ -91,6 +99,100 @@ TEST(out_of_files)
 	EXPECT_NE(NULL, strstr(err.text, access("/dev/kvm", R_OK | W_OK) ? "/dev/kvm" :
 								       "/no-such-kernel"))
 		TH_LOG("%s", err.text);
+}
+
+/* Is part of a file mapped that has @name in its path? */
+static bool is_mapped(const char *name)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	bool found = false;
+	char line[512];
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, name);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool is_open(const char *name)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	bool found = false;
+	char link[256];
+	ssize_t len;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		len = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+		if (len < 0)
+			continue;
+		link[len] = '\0';
+		found = strstr(link, name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* What there was when a segment's file, and its lock with it, was closed */
+static struct {
+	int fd;
+	bool closed;
+	bool mapped;
+	bool vm;
+} segment = { .fd = -1 };
+
+/* This program's, in the place of the C library's */
+int close(int fd)
+{
+	if (fd == segment.fd) {
+		segment.fd = -1;
+		segment.closed = true;
+		segment.mapped = is_mapped("/initramfs-");
+		segment.vm = is_open("kvm-vm");
+	}
+	return syscall(SYS_close, fd);
+}
+
+/* Whoever takes a segment's place looks at its lock: the guest must be gone by then. */
+TEST(lock_goes_last)
+{
+	char root[] = "/tmp/session_test.XXXXXX", path[64];
+	struct ktstr_vm_config cfg = { .memory = SZ_16M, .kernel = path };
+	struct session s = {};
+	struct tiny_guest guest;
+	struct initramfs ir;
+	struct errmsg err;
+	int fd;
+
+	if (access(HOST_KVM, R_OK | W_OK))
+		SKIP(return, HOST_KVM ": %s", strerror(errno));
+	ASSERT_NE(NULL, mkdtemp(root));
+	initramfs_init(&ir);
+	ASSERT_EQ(0, initramfs_add_file(&ir, "/f", 0644, "text", 4, &err));
+	ASSERT_EQ(0, initramfs_cache_get(&s.initramfs, root, &ir, &err));
+	initramfs_destroy(&ir);
+	ASSERT_STREQ("", s.initramfs.note.text);
+	cfg.initramfs.base_fd = s.initramfs.fd;
+	cfg.initramfs.base_size = s.initramfs.size;
+
+	fd = tiny_guest_open(path, sizeof(path));
+	tiny_guest_init(&guest);
+	ASSERT_EQ(sizeof(guest), write(fd, &guest, sizeof(guest)));
+	ASSERT_EQ(0, topology_parse("1n1l2c1t", &cfg.topo, &err));
+	ASSERT_EQ(0, ktstr_vm_create(&s.vm, &cfg, &err) ?: ktstr_vm_load(s.vm, &err))
+		TH_LOG("%s", err.text);
+	ASSERT_TRUE(is_mapped("/initramfs-"));
+	ASSERT_TRUE(is_open("kvm-vm"));
+
+	segment.fd = s.initramfs.fd;
+	session_end(&s);
+	EXPECT_TRUE(segment.closed);
+	EXPECT_FALSE(segment.mapped);
+	EXPECT_FALSE(segment.vm);
+	close(fd);
+	EXPECT_EQ(0, sh("rm -rf %s", root));
 }
 
 TEST_HARNESS_MAIN
