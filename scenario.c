@@ -315,6 +315,19 @@ struct wire_attr scenario_attr(const struct scenario_workers *workers)
 	};
 }
 
+void scenario_change_attr(struct wire_attr *attr, const struct scenario_step *step)
+{
+	if (step->op == STEP_NICE) {
+		attr->nice = step->value;
+		return;
+	}
+	*attr = (struct wire_attr){
+		.policy = step->value,
+		.nice = attr->nice,
+		.priority = step->value == POLICY_FIFO || step->value == POLICY_RR,
+	};
+}
+
 bool scenario_has_work(const struct scenario *sc, enum wire_work work)
 {
 	const struct scenario_workers *w;

@@ -212,7 +212,8 @@ struct scenario_program {
  * @STEP_MOVE: move @value of @workers, or all of them if it is 0, to @cgroup
  * @STEP_AFFINITY: restrict @workers to @cpus
  * @STEP_NICE: give @workers the nice value @value
- * @STEP_POLICY: give @workers the policy @value, at priority 1 if it has one
+ * @STEP_POLICY: give @workers the policy @value, at priority 1 if it has one; their
+ *	nice value stays
  * @STEP_OFFLINE: take @cpus offline
  * @STEP_ONLINE: bring @cpus online
  * @STEP_LEAVE: the scheduler under test leaves
@@ -418,6 +419,16 @@ unsigned int scenario_phases(const struct scenario_workers *workers);
  * @workers: the group
  */
 struct wire_attr scenario_attr(const struct scenario_workers *workers);
+
+/**
+ * scenario_change_attr() - what a step makes of scheduling attributes
+ * @attr: those that the workers have; changed as little as the step says
+ * @step: of the kind STEP_NICE or STEP_POLICY
+ *
+ * Who leaves POLICY_DEADLINE has no runtime and period any more: the kernel takes a
+ * runtime as the slice of a normal task.
+ */
+void scenario_change_attr(struct wire_attr *attr, const struct scenario_step *step);
 
 /**
  * scenario_has_work() - does anybody do this work at any time?

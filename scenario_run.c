@@ -33,6 +33,7 @@ struct run {
 	struct scenario_result *result;
 	unsigned int groups;		/* of workers, in the guest at present */
 	struct cpus cpus[SCENARIO_MAX_CGROUPS];		/* of each cgroup at present */
+	struct wire_attr attr[SCENARIO_MAX_WORKERS];	/* of each group at present */
 };
 
 static void cgroup_path(char *path, size_t size, const char *name)
@@ -137,6 +138,11 @@ static struct check_group *find_group(struct run *run, const char *name)
 	return &run->result->groups[scenario_workers(run->sc, name) - run->sc->workers];
 }
 
+static struct wire_attr *current_attr(struct run *run, const struct scenario_workers *w)
+{
+	return &run->attr[w - run->sc->workers];
+}
+
 /* A list for each worker; to be freed with free_lists() */
 static char **affinity_lists(const struct check_group *group)
 {
@@ -171,6 +177,7 @@ static int spawn(struct run *run, const struct scenario_workers *w, struct errms
 	char **lists = NULL;
 	int ret = 0;
 
+	*current_attr(run, w) = spec.attr;
 	cgroup_path(path, sizeof(path), w->cgroup);
 	if (w->memory != MEMORY_DEFAULT)
 		ret = scenario_resolve_nodes(&w->mems, run->topo, &spec.mem_nodes, err);
@@ -362,16 +369,11 @@ static int set_affinity(struct run *run, const struct scenario_step *step, struc
 
 static int set_attr(struct run *run, const struct scenario_step *step, struct errmsg *err)
 {
-	struct wire_attr attr = scenario_attr(scenario_workers(run->sc, step->workers));
+	struct wire_attr *attr = current_attr(run, scenario_workers(run->sc, step->workers));
 
 	mark_group(run, step->workers, CHECK_WEIGHT);
-	if (step->op == STEP_NICE) {
-		attr.nice = step->value;
-	} else {
-		attr.policy = step->value;
-		attr.priority = step->value == POLICY_FIFO || step->value == POLICY_RR;
-	}
-	return control_attr(run->c, step->workers, &attr, err);
+	scenario_change_attr(attr, step);
+	return control_attr(run->c, step->workers, attr, err);
 }
 
 static int set_online(struct run *run, const struct scenario_step *step, struct errmsg *err)

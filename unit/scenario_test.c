@@ -360,6 +360,49 @@ TEST(attributes)
 	EXPECT_EQ(50000, attr.period_ns);
 }
 
+/* A step leaves alone what it does not name, whatever came before it. */
+TEST(attributes_change)
+{
+	static const struct scenario_workers rr = {
+		"w", .policy = POLICY_RR, .priority = 40, .nice = 3,
+	}, deadline = {
+		"w", .policy = POLICY_DEADLINE, .runtime_us = 10, .period_us = 50,
+	};
+	static const struct {
+		struct scenario_step step;
+		u32 policy;
+		s32 nice;
+		u32 priority;
+	} cases[] = {
+		{ NICE("w", 10), POLICY_RR, 10, 40 },
+		{ POLICY("w", POLICY_BATCH), POLICY_BATCH, 10, 0 },
+		{ NICE("w", -10), POLICY_BATCH, -10, 0 },
+		{ POLICY("w", POLICY_FIFO), POLICY_FIFO, -10, 1 },
+		{ NICE("w", 1), POLICY_FIFO, 1, 1 },
+		{ POLICY("w", POLICY_IDLE), POLICY_IDLE, 1, 0 },
+		{ POLICY("w", POLICY_RR), POLICY_RR, 1, 1 },
+		{ POLICY("w", POLICY_NORMAL), POLICY_NORMAL, 1, 0 },
+	};
+	struct wire_attr attr = scenario_attr(&rr);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		scenario_change_attr(&attr, &cases[i].step);
+		EXPECT_EQ(cases[i].policy, attr.policy) {
+			TH_LOG("case %zu", i);
+		}
+		EXPECT_EQ(cases[i].nice, attr.nice);
+		EXPECT_EQ(cases[i].priority, attr.priority);
+	}
+	attr = scenario_attr(&deadline);
+	scenario_change_attr(&attr, &cases[0].step);
+	EXPECT_EQ(10000, attr.runtime_ns);
+	scenario_change_attr(&attr, &cases[1].step);
+	EXPECT_EQ(0, attr.runtime_ns);
+	EXPECT_EQ(0, attr.deadline_ns);
+	EXPECT_EQ(0, attr.period_ns);
+}
+
 /* Each case breaks the sound scenario in one place. */
 FIXTURE(mistake)
 {
