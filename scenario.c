@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "scenario.h"
+#include "scenario_walk.h"
 
 /* What cgroup-v2.rst allows for cpu.weight */
 #define MAX_WEIGHT	10000
@@ -275,6 +276,25 @@ static void group_cpus(const struct scenario *sc, const struct scenario_workers 
 	}
 }
 
+void scenario_effective_cpus(const struct scenario *sc, const struct cpus *cpus,
+			     const struct topology *topo, const char *cgroup,
+			     struct cpu_set *set)
+{
+	struct errmsg unused;
+	struct cpu_set part;
+	size_t i;
+
+	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name; i++) {
+		if (!scenario_is_below(cgroup, sc->cgroups[i].name) ||
+		    scenario_resolve_cpus(&cpus[i], topo, &part, &unused))
+			continue;
+		cpu_set_and(&part, set);
+		/* The kernel does not take the last CPU away (cpuset.cpus.effective). */
+		if (cpu_set_count(&part))
+			*set = part;
+	}
+}
+
 static unsigned int cpu_set_weight(const struct cpu_set *set)
 {
 	unsigned int nr = 0;
@@ -487,12 +507,17 @@ static int check_cgroup(const struct scenario *sc, const struct scenario_cgroup 
 	       check_range("weight", cg->weight, 0, MAX_WEIGHT, err);
 }
 
+static bool is_policy(int policy)
+{
+	return policy >= POLICY_NORMAL && policy <= POLICY_DEADLINE && policy != POLICY_IDLE - 1;
+}
+
 static int check_policy(const struct scenario_workers *w, struct errmsg *err)
 {
 	bool rt = w->policy == POLICY_FIFO || w->policy == POLICY_RR;
 	bool deadline = w->policy == POLICY_DEADLINE;
 
-	if (w->policy > POLICY_DEADLINE || w->policy == POLICY_IDLE - 1)
+	if (!is_policy(w->policy))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "policy: there is no %u", w->policy);
 	return check_range("priority", w->priority, rt, rt ? WIRE_MAX_PRIORITY : 0, err) ?:
 	       check_range("period_us", w->period_us, deadline, deadline ? INT_MAX : 0, err) ?:
@@ -673,21 +698,26 @@ static const unsigned int step_fields[NR_STEP_OPS] = {
 	[STEP_KILL] = NEEDS_PROGRAM,
 };
 
+static bool lacks(unsigned int fields, unsigned int needs, const char *name, bool known)
+{
+	return name ? !known : fields & needs;
+}
+
+/* What is named is there, also by a step that does nothing with it. */
 static int check_step_refs(const struct scenario *sc, const struct scenario_step *step,
 			   struct errmsg *err)
 {
+	const char *cg = step->cgroup, *other = step->other, *who = step->workers;
 	unsigned int fields = step_fields[step->op];
 
-	if (fields & NEEDS_CGROUP && (!step->cgroup || !scenario_cgroup(sc, step->cgroup)))
-		return errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: there is no \"%s\"",
-				  step->cgroup ?: "");
-	if (fields & NEEDS_OTHER && (!step->other || !scenario_cgroup(sc, step->other)))
+	if (lacks(fields, NEEDS_CGROUP, cg, cg && scenario_cgroup(sc, cg)))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: there is no \"%s\"", cg ?: "");
+	if (lacks(fields, NEEDS_OTHER, other, other && scenario_cgroup(sc, other)))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "other: there is no cgroup \"%s\"",
-				  step->other ?: "");
-	if (fields & NEEDS_WORKERS && (!step->workers || !scenario_workers(sc, step->workers)))
-		return errmsg_set(err, ERRMSG_INPUT, 0, "workers: there is no \"%s\"",
-				  step->workers ?: "");
-	if (fields & NEEDS_PROGRAM && !scenario_program(sc, step->program))
+				  other ?: "");
+	if (lacks(fields, NEEDS_WORKERS, who, who && scenario_workers(sc, who)))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "workers: there is no \"%s\"", who ?: "");
+	if (lacks(fields, NEEDS_PROGRAM, step->program, scenario_program(sc, step->program)))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "program: there is no \"%s\"",
 				  step->program ?: "");
 	if (fields & NEEDS_SCHEDULER && (!step->scheduler || !*step->scheduler))
@@ -714,6 +744,15 @@ static int check_offline(const struct scenario_step *step, const struct topology
 	return ret;
 }
 
+/* There is no step that could say runtime and period. */
+static int check_step_policy(const struct scenario_step *step, struct errmsg *err)
+{
+	if (is_policy(step->value) && step->value != POLICY_DEADLINE)
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, 0, "value: there is no policy %d for a step",
+			  step->value);
+}
+
 static int check_step_value(const struct scenario *sc, const struct scenario_step *step,
 			    const struct topology *topo, struct errmsg *err)
 {
@@ -725,13 +764,14 @@ static int check_step_value(const struct scenario *sc, const struct scenario_ste
 	case STEP_QUOTA:
 		return check_range("value", step->value, 0, 100 * TOPOLOGY_MAX_CPUS, err);
 	case STEP_MOVE:
-		return check_range("value", step->value, 0,
+		return check_leaf(sc, step->cgroup, err) ?:
+		       check_range("value", step->value, 0,
 				   scenario_count(sc, scenario_workers(sc, step->workers), topo),
 				   err);
 	case STEP_NICE:
 		return check_range("value", step->value, -20, 19, err);
 	case STEP_POLICY:
-		return check_range("value", step->value, POLICY_NORMAL, POLICY_IDLE, err);
+		return check_step_policy(step, err);
 	case STEP_OFFLINE:
 		return check_offline(step, topo, err);
 	case STEP_REPEAT:
@@ -782,55 +822,6 @@ static unsigned int llcs_per_node(const struct topology *topo)
 		last = place.llc;
 	}
 	return most;
-}
-
-/* How far a program has come, from step to step */
-struct progress {
-	bool begun;
-	bool runs;
-};
-
-static int follow_step(const struct scenario *sc, const struct scenario_step *step,
-		       struct progress progress[SCENARIO_MAX_PROGRAMS], struct errmsg *err)
-{
-	bool starts = step->op == STEP_RUN;
-	struct progress *p;
-
-	if (step->op != STEP_RUN && step->op != STEP_WAIT && step->op != STEP_KILL)
-		return 0;
-	p = &progress[scenario_program(sc, step->program) - sc->programs];
-	if (p->runs == starts) {
-		errmsg_set(err, ERRMSG_INPUT, 0, "program: \"%s\" %s", step->program,
-			   p->runs ? "runs already" : "does not run");
-		errmsg_prefix(err, "step %zu, %s", step - sc->steps + 1,
-			      scenario_step_name(step->op));
-		return -EINVAL;
-	}
-	p->begun = true;
-	p->runs = starts;
-	return 0;
-}
-
-/* Whatever is started is waited for or killed, also in the second of many rounds. */
-static int check_progress(const struct scenario *sc, struct errmsg *err)
-{
-	struct progress progress[SCENARIO_MAX_PROGRAMS] = {};
-	const struct scenario_step *step, *again;
-	unsigned int i;
-	int ret = 0;
-
-	for (step = sc->steps; step < sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END;
-	     step++) {
-		again = step->op == STEP_REPEAT ? step - step->value : step;
-		for (; again <= step && !ret; again++)
-			ret = follow_step(sc, again, progress, err);
-	}
-	for (i = 0; i < SCENARIO_MAX_PROGRAMS && sc->programs[i].name && !ret; i++)
-		if (!progress[i].begun || progress[i].runs)
-			ret = errmsg_set(err, ERRMSG_INPUT, 0, "program \"%s\": no step %s",
-					 sc->programs[i].name, progress[i].runs ?
-					 "waits for its end" : "runs it");
-	return ret;
 }
 
 /* It is the scheduler under test that is judged in the end. */
@@ -897,7 +888,7 @@ static int check_all(const struct scenario *sc, const struct topology *topo, str
 			errmsg_prefix(err, "step %u, %s", i + 1,
 				      scenario_step_name(sc->steps[i].op));
 	}
-	return ret ?: check_progress(sc, err) ?: check_replaced(sc, err);
+	return ret ?: scenario_walk(sc, topo, err) ?: check_replaced(sc, err);
 }
 
 int scenario_check(const struct scenario *sc, const struct topology *topo, struct errmsg *err)

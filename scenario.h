@@ -398,6 +398,18 @@ int scenario_resolve_nodes(const struct cpus *cpus, const struct topology *topo,
 			   struct errmsg *err);
 
 /**
+ * scenario_effective_cpus() - which CPUs the tasks of a cgroup may use
+ * @sc: a checked scenario
+ * @cpus: the cpuset of each of its cgroups
+ * @topo: the topology
+ * @cgroup: which; NULL or "" for the root
+ * @set: the CPUs that there are; what the cgroup and all above it leave of them
+ */
+void scenario_effective_cpus(const struct scenario *sc, const struct cpus *cpus,
+			     const struct topology *topo, const char *cgroup,
+			     struct cpu_set *set);
+
+/**
  * scenario_count() - how many workers a group has
  * @sc: a checked scenario
  * @workers: one of its groups

@@ -255,19 +255,9 @@ static void effective_cpus(struct run *run, const char *cgroup, struct cpu_set *
 {
 	static const struct cpus all;
 	struct errmsg unused;
-	struct cpu_set part;
-	size_t i;
 
 	scenario_resolve_cpus(&all, run->topo, set, &unused);
-	for (i = 0; i < SCENARIO_MAX_CGROUPS && run->sc->cgroups[i].name; i++) {
-		if (!scenario_is_below(cgroup, run->sc->cgroups[i].name) ||
-		    scenario_resolve_cpus(&run->cpus[i], run->topo, &part, &unused))
-			continue;
-		cpu_set_and(&part, set);
-		/* The kernel does not take the last CPU away (cpuset.cpus.effective). */
-		if (cpu_set_count(&part))
-			*set = part;
-	}
+	scenario_effective_cpus(run->sc, run->cpus, run->topo, cgroup, set);
 }
 
 static void add_cpus(struct run *run, struct check_group *group)

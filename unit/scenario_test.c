@@ -148,8 +148,9 @@ static const struct scenario good = {
 	.steps = {
 		ADD("right"), SPAWN("late"), HOLD(30), SWAP("left", "right"), HOLD_MS(10),
 		REPEAT(2, 40), MOVE("spinners", 2, "right"), WEIGHT("left", 10),
-		NICE("few", -5), POLICY("few", POLICY_BATCH), SET_AFFINITY("few", LLC(0)),
-		OFFLINE(RANGE(7, 7)), HOLD(30), ONLINE(RANGE(7, 7)), STOP("late"), REMOVE("right"),
+		NICE("few", -5), POLICY("few", POLICY_BATCH), SET_AFFINITY("few", RANGE(1, 5)),
+		OFFLINE(RANGE(7, 7)), MOVE("spinners", 0, "left/outer"), ONLINE(RANGE(7, 7)),
+		STOP("late"), REMOVE("right"),
 	},
 };
 
@@ -434,6 +435,7 @@ FIXTURE_VARIANT_ADD(mistake, name) {					\
 }
 
 #define MISTAKE(name, statement, expected) MISTAKE_IN(&good, name, statement, expected)
+#define STEP(step)	((struct scenario_step)step)
 #define PROGRAM_MISTAKE(name, statement, expected) \
 	MISTAKE_IN(&programs, name, statement, expected)
 
@@ -478,6 +480,85 @@ MISTAKE(step_replaced, sc->steps[8].op = STEP_REPLACE; sc->steps[8].scheduler = 
 	"step 9, replace: no later step loads the scheduler under test again");
 MISTAKE(step_unknown, sc->steps[4].op = NR_STEP_OPS, "step 5, unknown step: op: there is no");
 
+MISTAKE(step_policy, sc->steps[9].value = 4, "step 10, policy: value: there is no policy 4");
+MISTAKE(step_deadline, sc->steps[9].value = POLICY_DEADLINE, "step 10, policy: value: there is no");
+MISTAKE(step_stray_name, sc->steps[2].workers = "who",
+	"step 3, hold: workers: there is no \"who\"");
+
+/* The order of steps: what is not there yet, or not any more */
+MISTAKE(workers_too_soon, sc->workers[3].later = false,
+	"workers \"late\": cgroup: \"right\", where \"late\" are, is not there");
+MISTAKE(parent_too_late, sc->cgroups[0].later = true,
+	"cgroup \"left/outer\": later: \"left/outer\" is in \"left\", which is not there");
+MISTAKE(never_added, sc->cgroups[4].name = "spare"; sc->cgroups[4].later = true,
+	"cgroup \"spare\": later: no step adds it");
+MISTAKE(never_spawned, sc->steps[1] = sc->steps[2]; sc->steps[14] = sc->steps[2],
+	"workers \"late\": later: no step spawns them");
+MISTAKE(never_thawed, sc->steps[15] = STEP(FREEZE("left")),
+	"workers \"spinners\": cgroup: no step thaws it in the end");
+MISTAKE(step_cgroup_too_soon, sc->steps[0] = STEP(WEIGHT("right", 5)),
+	"step 1, weight: cgroup: \"right\" is not there");
+MISTAKE(step_other_too_soon, sc->steps[0] = sc->steps[3],
+	"step 1, swap cpus: other: \"right\" is not there");
+MISTAKE(step_adds_twice, sc->steps[2] = sc->steps[0],
+	"step 3, add: cgroup: \"right\" is there already");
+MISTAKE(step_adds_child_first, sc->cgroups[4].name = "right/x"; sc->cgroups[4].later = true;
+	sc->workers[3].cgroup = NULL; sc->steps[0].cgroup = "right/x"; sc->steps[6] = sc->steps[4],
+	"step 1, add: cgroup: \"right/x\" is in \"right\", which is not there");
+MISTAKE(step_spawns_too_soon, sc->steps[0] = sc->steps[1],
+	"step 1, spawn: cgroup: \"right\", where \"late\" are, is not there");
+MISTAKE(step_spawns_twice, sc->steps[2] = sc->steps[1],
+	"step 3, spawn: workers: \"late\" run already");
+MISTAKE(step_spawns_who_runs, sc->steps[2] = STEP(SPAWN("few")),
+	"step 3, spawn: workers: \"few\" run already");
+MISTAKE(step_spawns_in_ice, sc->steps[2] = sc->steps[1]; sc->steps[1] = STEP(FREEZE("right")),
+	"step 3, spawn: cgroup: \"right\", where \"late\" are, is frozen");
+MISTAKE(step_spawns_without_cpu, sc->workers[3].affinity = AFFINITY_ONE;
+	sc->steps[2] = sc->steps[1]; sc->steps[1] = STEP(SET_CPUS("right", LLC(0))),
+	"step 3, spawn: affinity: worker 0 of \"late\" has no CPU in its cgroup");
+MISTAKE(step_stops_twice, sc->steps[13] = sc->steps[14],
+	"step 15, stop: workers: \"late\" do not run");
+MISTAKE(step_stops_in_ice, sc->steps[13] = STEP(FREEZE("right")),
+	"step 15, stop: workers: \"late\" are frozen");
+MISTAKE(step_changes_nobody, sc->steps[1] = STEP(NICE("late", 1)),
+	"step 2, nice: workers: \"late\" do not run");
+MISTAKE(step_moves_nobody, sc->steps[1] = STEP(MOVE("late", 0, "left/inner")),
+	"step 2, move: workers: \"late\" do not run");
+MISTAKE(step_removes_twice, sc->steps[13] = sc->steps[14]; sc->steps[14] = sc->steps[15],
+	"step 16, remove: cgroup: \"right\" is not there");
+MISTAKE(step_removes_theirs, sc->steps[14] = sc->steps[2],
+	"step 16, remove: cgroup: workers \"late\" are still in \"right\"");
+MISTAKE(step_removes_movers, sc->steps[12] = sc->steps[2],
+	"step 16, remove: cgroup: workers \"spinners\" are still in \"right\"");
+MISTAKE(step_removes_last_mover, sc->steps[12].value = 1,
+	"step 16, remove: cgroup: workers \"spinners\" are still in \"right\"");
+MISTAKE(step_removes_parent, sc->steps[15].cgroup = "left",
+	"step 16, remove: cgroup: \"left/outer\" is still in \"left\"");
+MISTAKE(step_moves_to_no_leaf, sc->steps[6].cgroup = "left",
+	"step 7, move: cgroup: \"left\" has cgroups in it, and may thus");
+MISTAKE(step_cpus_of_no_parent, sc->steps[7] = STEP(SET_CPUS("left/inner", RANGE(3, 3))),
+	"step 8, set cpus: cpus: \"left/inner\" gets no CPU that its parent has");
+MISTAKE(step_swaps_too_far, sc->steps[3].cgroup = "left/inner",
+	"step 4, swap cpus: cgroup: \"left/inner\" gets no CPU that its parent has");
+MISTAKE(step_affinity_elsewhere, sc->steps[10].cpus = RANGE(0, 0),
+	"step 11, affinity: cpus: none of them is online and in \"left/inner\", where \"few\" are");
+/* One and two swaps: each has one of these wrong. */
+MISTAKE(step_affinity_after_one, sc->steps[10].cpus = RANGE(1, 2), "step 11, affinity: cpus: none");
+MISTAKE(step_affinity_after_two, sc->steps[10].cpus = RANGE(4, 5), "step 11, affinity: cpus: none");
+MISTAKE(step_affinity_of_moved, sc->steps[6] = STEP(MOVE("few", 1, "right"));
+	sc->steps[10].cpus = RANGE(1, 2), "in \"right\", where \"few\" are");
+MISTAKE(step_affinity_offline, sc->steps[12] = STEP(SET_AFFINITY("hog", RANGE(7, 7))),
+	"step 13, affinity: cpus: none of them is online and in \"/\", where \"hog\" are");
+MISTAKE(step_repeats_too_much, sc->steps[5].value = 4,
+	"step 2, spawn: workers: \"late\" run already");
+
+PROGRAM_MISTAKE(step_runs_nowhere, sc->cgroups[1].later = true,
+		"step 2, run: program: \"messages\" is in \"up/down\", which is not there");
+PROGRAM_MISTAKE(step_removes_its_cgroup, sc->steps[2] = STEP(REMOVE("up/down")),
+		"step 3, remove: cgroup: program \"messages\" is still in \"up/down\"");
+PROGRAM_MISTAKE(step_waits_for_ice, sc->steps[2] = STEP(FREEZE("up"));
+		sc->steps[4] = sc->steps[3]; sc->steps[3] = STEP(WAIT("messages")),
+		"step 4, wait: program: \"messages\" is frozen");
 PROGRAM_MISTAKE(program_twice, sc->programs[2].name = "noise",
 		"program \"noise\": name: there are two");
 PROGRAM_MISTAKE(program_name, sc->programs[2].name = "More Noise", "name: \"More Noise\" is none");
