@@ -555,10 +555,13 @@ static void put_group(struct json_text *j, const struct check_group *g,
 {
 	static const struct scenario_workers none;
 	const struct scenario_workers *workers = scenario_workers(sc, g->name) ?: &none;
+	char comm[SCENARIO_COMM_SIZE];
 	unsigned int i;
 
+	snprintf(comm, sizeof(comm), "%s", workers->comm ?: g->name);
 	jsonw_start_object(j->w);
 	json_text_str(j, "name", g->name);
+	json_text_str(j, "comm", comm);
 	json_text_str(j, "cgroup", g->cgroup);
 	put_allowed(j, "cpus", &g->cpus);
 	begin_array(j, "affinity");

@@ -459,6 +459,19 @@ static int check_name(const char *name, struct errmsg *err)
 			  "name: \"%s\" is none: a to z, 0 to 9, _ and, between levels, /", name);
 }
 
+static int check_comm(const char *comm, struct errmsg *err)
+{
+	size_t i, len = comm ? strlen(comm) : 0;
+
+	for (i = 0; i < len && isgraph((unsigned char)comm[i]); i++)
+		;
+	if (!comm || (len && len < SCENARIO_COMM_SIZE && i == len))
+		return 0;
+	return errmsg_set(err, ERRMSG_INPUT, 0,
+			  "comm: \"%s\" is none: 1 to %d printable characters, no blanks", comm,
+			  SCENARIO_COMM_SIZE - 1);
+}
+
 static int check_range(const char *field, int value, int min, int max, struct errmsg *err)
 {
 	if (value >= min && value <= max)
@@ -597,6 +610,7 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 	if (w->affinity > AFFINITY_CROSS)
 		return errmsg_set(err, ERRMSG_INPUT, 0, "affinity: there is no %u", w->affinity);
 	ret = check_name(w->name, err) ?:
+	      check_comm(w->comm, err) ?:
 	      check_leaf(sc, w->cgroup, err) ?:
 	      check_policy(w, err) ?:
 	      check_memory(w, topo, err) ?:

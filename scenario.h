@@ -23,6 +23,7 @@
 #define SCENARIO_MAX_PROGRAMS	4
 #define SCENARIO_MAX_NEEDS	3	/* programs of the host, for each of these */
 #define SCENARIO_MAX_NUMBERS	4	/* likewise */
+#define SCENARIO_COMM_SIZE	16	/* the kernel's TASK_COMM_LEN, with the NUL */
 
 /**
  * enum cpus_kind - what a set of CPUs is meant to be
@@ -119,7 +120,9 @@ enum memory {
 
 /**
  * struct scenario_workers - a group of workers that are alike
- * @name: for steps and reports; also their comm
+ * @name: for steps and reports
+ * @comm: what the kernel and its log call them, up to 15 printable characters without
+ *	blanks; NULL for the name, which is cut
  * @cgroup: whose; NULL for the root cgroup
  * @count: how many; with @percent_of_cpus, at least so many
  * @percent_of_cpus: how many per 100 CPUs of their cgroup, rounded up to whole
@@ -140,6 +143,7 @@ enum memory {
  */
 struct scenario_workers {
 	const char *name;
+	const char *comm;
 	const char *cgroup;
 	unsigned int count;
 	unsigned int percent_of_cpus;

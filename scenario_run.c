@@ -168,6 +168,7 @@ static int spawn(struct run *run, const struct scenario_workers *w, struct errms
 	char path[PATH_MAX / 2];
 	struct wire_spawn spec = {
 		.name = w->name,
+		.comm = w->comm,
 		.cgroup = path,
 		.count = group->workers,
 		.attr = scenario_attr(w),

@@ -105,13 +105,14 @@ def groups(r):
         'wake': {'count': 4, 'p50_ns': 5, 'p90_ns': 1015807, 'p99_ns': 1015807,
                  'p999_ns': 1015807, 'max_ns': 1015807, 'buckets': [[5, 3], [1015807, 1]]}})
     equal(first, {
-        'name': 'w', 'cgroup': 'a', 'cpus': '0,2-3', 'affinity': [None, '2-3'], 'mems': '1',
+        'name': 'w', 'comm': 'kworker/7:1-w', 'cgroup': 'a', 'cpus': '0,2-3', 'affinity': [None, '2-3'], 'mems': '1',
         'workers': 2, 'work': 'timer', 'policy': 'idle', 'nice': -3, 'priority': 5,
         'runtime_us': 6, 'period_us': 7, 'memory': 'interleave',
         'phases': [{'work': 'timer', 'team': 0, 'run_ns': 1000, 'sleep_ns': 0, 'bytes': 0,
                     'phase_ns': 0, 'arg': 'x'}],
         'background': False, 'always_runnable': False, 'changed': ['cpus', 'presence']})
     assert second['background'] and second['always_runnable']
+    equal(second['comm'], 'v')
     equal([second[k] for k in ('cgroup', 'cpus', 'mems', 'affinity')], [None, None, None, []])
 
 
@@ -178,6 +179,7 @@ def nothing_ran(r):
 
 
 def words(r):
+    equal(r['groups'][1]['comm'], 'sixteen_letters')
     equal(r['groups'][0]['changed'],
           ['cpus', 'affinity', 'weight', 'quota', 'frozen', 'moved', 'presence'])
     equal(r['workers'][0]['flags'], ['not_stopped', 'never_ran', 'died', 'corrupt', 'error'])

@@ -89,7 +89,7 @@ static void set_scenario(struct shown *s)
 			  .later = true },
 		},
 		.workers = {
-			{ .name = "w", .cgroup = "a", .count = 2, .priority = 5, .runtime_us = 6,
+			{ .name = "w", .comm = "kworker/7:1-w", .cgroup = "a", .count = 2, .priority = 5, .runtime_us = 6,
 			  .period_us = 7, .memory = MEMORY_INTERLEAVE,
 			  .phases = { { .work = WIRE_WORK_TIMER, .run_ns = 1000, .arg = "x" } } },
 			{ .name = "v", .count = 1 },
@@ -326,6 +326,7 @@ TEST_F(result, words)
 
 	if (!have_python())
 		SKIP(return, NO_PYTHON);
+	s->groups[1].name = "sixteen_letters_";
 	s->groups[0].changed = ~0U;
 	s->reports[0].r.flags = ~0U;
 	for (i = 0; i < ARRAY_SIZE(sets); i++)

@@ -142,7 +142,7 @@ static const struct scenario good = {
 	.workers = {
 		{ "spinners", .cgroup = "left/outer", .percent_of_cpus = 150 },
 		{ "few", .cgroup = "left/inner", .count = 3, .affinity = AFFINITY_ONE },
-		{ "hog", .count = 1, .policy = POLICY_FIFO, .priority = 50, .background = true },
+		{ "hog", "kworker/7:1-)x", .count = 1, .policy = POLICY_FIFO, .priority = 50, .background = true },
 		{ "late", .cgroup = "right", .percent_of_cpus = 100, .nice = 5, .later = true },
 	},
 	.steps = {
@@ -462,6 +462,11 @@ MISTAKE(normal_with_period, sc->workers[0].period_us = 1, "period_us: 1 is not f
 MISTAKE(bad_memory, sc->workers[0].memory = 4, "\"spinners\": memory: there is no 4");
 MISTAKE(bad_mems, sc->workers[0].mems = RANGE(2, 1), "mems: RANGE(2, 1) is empty");
 MISTAKE(bad_policy, sc->workers[0].policy = 4, "policy: there is no 4");
+MISTAKE(comm_empty, sc->workers[0].comm = "", "workers \"spinners\": comm: \"\" is none");
+MISTAKE(comm_long, sc->workers[0].comm = "0123456789abcdef", "comm: \"0123456789abcdef\" is none");
+MISTAKE(comm_blank, sc->workers[0].comm = "a b", "comm: \"a b\" is none: 1 to 15 printable");
+MISTAKE(comm_control, sc->workers[0].comm = "a\033", "comm: ");
+MISTAKE(comm_not_ascii, sc->workers[0].comm = "\303\244", "comm: ");
 MISTAKE(bad_nice, sc->workers[3].nice = 20, "workers \"late\": nice: 20 is not from -20 to 19");
 MISTAKE(nobody, sc->workers[0].name = NULL, "workers: there are none");
 MISTAKE(step_cgroup, sc->steps[0].cgroup = NULL, "step 1, add: cgroup: there is no \"\"");
