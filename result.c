@@ -491,6 +491,8 @@ static void put_steps(struct json_text *j, const struct scenario *sc,
 		put_intent(j, "cpus", &step->cpus, topo);
 		jsonw_int_field(j->w, "value", step->value);
 		json_text_str(j, "program", step->program);
+		json_text_str(j, "scheduler", step->scheduler);
+		json_text_str(j, "args", step->args);
 		jsonw_end_object(j->w);
 	}
 	jsonw_end_array(j->w);

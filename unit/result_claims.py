@@ -69,14 +69,17 @@ def the_scenario(r):
         {'name': 'a/b', 'cpus': {'intent': 'exact(0,2)', 'cpus': '0,2'}, 'weight': None,
          'quota_percent': 150, 'mems': {'intent': 'numa(0)', 'cpus': '0-1'}, 'later': True}])
     steps = r['steps']
-    equal(len(steps), 6)
+    equal(len(steps), 7)
     equal(steps[0], {
         'op': 'hold', 'percent': 50, 'ms': 0, 'cgroup': None, 'other': None,
-        'workers': None, 'cpus': None, 'value': 0, 'program': None})
+        'workers': None, 'cpus': None, 'value': 0, 'program': None,
+        'scheduler': None, 'args': None})
     equal((steps[1]['cgroup'], steps[1]['other']), ('a', 'a/b'))
     equal(steps[2]['cpus']['intent'], 'overlap(0 of 2, 50 %)')
     equal((steps[3]['workers'], steps[3]['value']), ('w', -3))
     equal(steps[4]['program'], 'stress')
+    equal((steps[6]['op'], steps[6]['scheduler'], steps[6]['args']),
+          ('replace', 'scx_ktstr', '--policy fifo'))
 
 
 def verdict_and_findings(r):

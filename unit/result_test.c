@@ -97,6 +97,7 @@ static void set_scenario(struct shown *s)
 		.steps = {
 			HOLD(50), SWAP("a", "a/b"), SET_CPUS("a", OVERLAP(0, 2, 50)),
 			NICE("w", -3), RUN("stress"), REPEAT(2, 20),
+			REPLACE("scx_ktstr", "--policy fifo"),
 		},
 		.programs = { {
 			.name = "stress", .command = "stress -c 1", .cgroup = "a",
@@ -400,6 +401,7 @@ TEST_F(result, schema)
 		"r['limits']['gap_ms'] = -1", "del r['workers'][0]['wake']['buckets']",
 		"r['groups'][0]['stats']['cpu_ns'] = '1'", "r['findings'][0]['cpu'] = 'x'",
 		"r['workers'][2]['gap']['more'] = 1", "r['written_at'] = 'now'",
+		"del r['steps'][0]['args']", "r['groups'][1]['comm'] = 'x' * 16",
 		"r['groups'][0]['stats']['wake']['buckets'][0].pop()",
 	};
 	char schema[PATH_MAX];
