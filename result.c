@@ -807,12 +807,29 @@ static char *append_plain(char *to, const char *end, const char *text, const cha
 	return to;
 }
 
-char *result_name(const struct play *play, char *name)
+/* The kernel that was asked for, if one was: plays of another one are other plays. */
+static char *append_kernel(char *to)
+{
+	static const char * const variables[] = { ENV_KERNEL, ENV_CMDLINE };
+	const char *value;
+	bool any = false;
+	u32 crc = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(variables); i++) {
+		value = getenv(variables[i]) ?: "";
+		any |= *value;
+		crc = wire_crc32(crc, value, strlen(value) + 1);
+	}
+	return any ? to + sprintf(to, "~k%08x", crc) : to;
+}
+
+char *result_name(const struct play *play, unsigned int nr, char *name)
 {
 	const char * const parts[] = { play->sc->suite, play->sc->name, play->topology };
 	const char *sched = play->scheduler ?: "EEVDF";
 	const char *slash = memrchr(sched, '/', strcspn(sched, " "));
-	char *end = name + NAME_MAX - strlen("~12345678.json"), *to = name;
+	char *end = name + NAME_MAX - strlen("~12345678~k12345678~1234567890.json"), *to = name;
 	u32 crc = wire_crc32(0, sched, strlen(sched));
 	size_t i;
 
@@ -824,6 +841,9 @@ char *result_name(const struct play *play, char *name)
 	to = append_plain(to, end, slash ? slash + 1 : sched, "+=,-.");
 	if (to == end)
 		to += sprintf(to, "~%08x", crc);
+	to = append_kernel(to);
+	if (nr > 1)
+		to += sprintf(to, "~%u", nr);
 	sprintf(to, ".json");
 	return name;
 }
@@ -841,13 +861,42 @@ static int write_all(int fd, const char *text, size_t size)
 	return 0;
 }
 
-/* By another name first: who looks at the directory sees whole files only. */
-static int replace_file(const char *dir, const char *name, const char *text, size_t size)
+/* Return: 0; or a negative errno: -EEXIST if there is a file of that name. */
+static int give_name(const char *tmp, const char *path)
 {
-	char path[PATH_MAX + NAME_MAX], tmp[PATH_MAX + 16];
+	int err;
+
+	if (!link(tmp, path))
+		return 0;
+	err = errno;
+	/* Some file systems have no links, others, where a name may be taken, not this. */
+	if (err == EEXIST || !renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE))
+		return err == EEXIST ? -EEXIST : 0;
+	return errno == EEXIST ? -EEXIST : -err;
+}
+
+/* The first name that is free: another process may just be taking one. */
+static int give_free_name(const char *tmp, const char *dir, const struct play *play, char *name)
+{
+	char path[PATH_MAX + NAME_MAX];
+	unsigned int nr = 0;
+	int ret;
+
+	do {
+		snprintf(path, sizeof(path), "%s/%s", dir, result_name(play, ++nr, name));
+		ret = give_name(tmp, path);
+	} while (ret == -EEXIST);
+	return ret;
+}
+
+/* By another name first: who looks at the directory sees whole files only. */
+static int add_file(const char *dir, const struct play *play, char *name, const char *text,
+		    size_t size)
+{
+	char tmp[PATH_MAX + 16];
 	int fd, ret;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	result_name(play, 1, name);
 	snprintf(tmp, sizeof(tmp), "%s/.ktstr-XXXXXX", dir);
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
@@ -857,10 +906,8 @@ static int replace_file(const char *dir, const char *name, const char *text, siz
 		ret = -errno;
 	if (close(fd) && !ret)
 		ret = -errno;
-	if (!ret && rename(tmp, path))
-		ret = -errno;
-	if (ret)
-		unlink(tmp);
+	ret = ret ?: give_free_name(tmp, dir, play, name);
+	unlink(tmp);
 	return ret;
 }
 
@@ -875,7 +922,7 @@ int result_write(const struct result *r, const char *dir, struct errmsg *err)
 	if (!text)
 		return errmsg_set(err, ERRMSG_FAILED, ENOMEM, "the result of %s.%s",
 				  r->play->sc->suite, r->play->sc->name);
-	ret = replace_file(dir, result_name(r->play, name), text, size);
+	ret = add_file(dir, r->play, name, text, size);
 	free(text);
 	if (ret)
 		return errmsg_set(err, ERRMSG_FAILED, -ret,

@@ -57,15 +57,18 @@ char *result_format(const struct result *r, size_t *size);
 /**
  * result_name() - the file of a play
  * @play: the play
+ * @nr: how many files of this play there are in the directory, this one included
  * @name: filled in: NAME_MAX + 1 bytes
  *
- * SUITE.SCENARIO.TOPOLOGY.SCHEDULER.json, the last being the program's name and its
- * arguments, or "EEVDF". Letters, digits and "_+=,-" stay, in the last also dots;
- * all else becomes "_". One that is too long is cut, and ends in a CRC of the whole.
+ * SUITE.SCENARIO.TOPOLOGY.SCHEDULER[~kKERNEL][~NR].json. The scheduler is the program's
+ * name and its arguments, or "EEVDF". Letters, digits and "_+=,-" stay, in the scheduler
+ * also dots; all else becomes "_". What is too long is cut there, and ends in "~" and a
+ * CRC of the whole. KERNEL is a CRC of KTSTR_KERNEL and KTSTR_CMDLINE, if one of them is
+ * set. The first file has no NR, the second one 2.
  *
  * Return: @name.
  */
-char *result_name(const struct play *play, char *name);
+char *result_name(const struct play *play, unsigned int nr, char *name);
 
 /**
  * result_write() - write a result into a directory
@@ -73,8 +76,9 @@ char *result_name(const struct play *play, char *name);
  * @dir: the directory, as results_dir() gives it
  * @err: what failed, and what to do
  *
- * The file of an earlier play that was the same is replaced. It appears whole or
- * not at all.
+ * Files that are there are kept, also by those who write at the same time: an earlier
+ * result of the same play was another attempt, or another round. The file appears whole
+ * or not at all.
  *
  * Return: 0 or a negative errno.
  */

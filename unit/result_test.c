@@ -25,6 +25,13 @@
 EMBED(schema_text, "Documentation/result.schema.json");
 EMBED(claims_text, "unit/result_claims.py");
 
+/* They are part of names. */
+static void forget_kernel(void)
+{
+	unsetenv(ENV_KERNEL);
+	unsetenv(ENV_CMDLINE);
+}
+
 static bool have_python(void)
 {
 	return !sh("command -v python3 >/dev/null");
@@ -89,8 +96,9 @@ static void set_scenario(struct shown *s)
 			  .later = true },
 		},
 		.workers = {
-			{ .name = "w", .comm = "kworker/7:1-w", .cgroup = "a", .count = 2, .priority = 5, .runtime_us = 6,
-			  .period_us = 7, .memory = MEMORY_INTERLEAVE,
+			{ .name = "w", .comm = "kworker/7:1-w", .cgroup = "a", .count = 2,
+			  .priority = 5, .runtime_us = 6, .period_us = 7,
+			  .memory = MEMORY_INTERLEAVE,
 			  .phases = { { .work = WIRE_WORK_TIMER, .run_ns = 1000, .arg = "x" } } },
 			{ .name = "v", .count = 1 },
 		},
@@ -227,6 +235,7 @@ FIXTURE_SETUP(result)
 
 	ASSERT_NE(NULL, s);
 	self->s = s;
+	forget_kernel();
 	snprintf(s->dir, sizeof(s->dir), "/tmp/ktstr-result-XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(s->dir));
 	set_scenario(s);
@@ -249,17 +258,18 @@ FIXTURE_TEARDOWN(result)
 	EXPECT_EQ(false, leaks());
 }
 
-/* Writes the result; the path of its file is in s->path. */
+/* Writes the result, and removes earlier ones; the path of its file is in s->path. */
 static void write_result(struct __test_metadata *_metadata, struct shown *s)
 {
 	char name[NAME_MAX + 1];
 	struct errmsg err = {};
 
+	sh("rm -f %s/*.json", s->dir);
 	ASSERT_EQ(0, result_write(&s->result, s->dir, &err)) {
 		TH_LOG("%s", err.text);
 	}
 	snprintf(s->path, sizeof(s->path), "%s/%s", s->dir,
-		 result_name(&s->play, name));
+		 result_name(&s->play, 1, name));
 }
 
 /* Is what was written what this function of result_claims.py expects? */
@@ -434,43 +444,118 @@ TEST_F(result, schema)
 	EXPECT_EQ(0, python(self->s->path, schema, ""));
 }
 
-static const char *name_of(const char *topology, const char *scheduler)
+static const char *nth_name_of(const char *topology, const char *scheduler, unsigned int nr)
 {
 	static const struct scenario sc = { .suite = "cpuset", .name = "swap" };
 	static char name[NAME_MAX + 1];
 	const struct play play = { .sc = &sc, .topology = topology, .scheduler = scheduler };
 
 	memset(name, 'x', sizeof(name));
-	return result_name(&play, name);
+	return result_name(&play, nr, name);
+}
+
+static const char *name_of(const char *topology, const char *scheduler)
+{
+	return nth_name_of(topology, scheduler, 1);
 }
 
 TEST(names)
 {
 	char topology[TOPOLOGY_STR_SIZE] = {}, sched[300] = {}, first[NAME_MAX + 1];
 
+	forget_kernel();
 	EXPECT_STREQ("cpuset.swap.1n2l4c2t.EEVDF.json", name_of("1n2l4c2t", NULL));
 	EXPECT_STREQ("cpuset.swap.1n1l1c1t,mem=1G_2G.scx_a-1.0_-v_x_y.json",
 		     name_of("1n1l1c1t,mem=1G:2G", "/opt/b.in/scx_a-1.0 -v x/y"));
 	EXPECT_STREQ("cpuset.swap.___etc.__.json", name_of("../etc", "b/\n'"));
+	EXPECT_STREQ("cpuset.swap.1n1l1c1t.a_2~2.json", nth_name_of("1n1l1c1t", "a~2", 2));
 	memset(topology, '1', sizeof(topology) - 1);
 	snprintf(first, sizeof(first), "%s", name_of(topology, "scx_a"));
-	EXPECT_EQ(NAME_MAX, strlen(first));
-	EXPECT_STREQ(".json", first + NAME_MAX - 5);
+	EXPECT_GE(NAME_MAX, strlen(first));
+	EXPECT_STREQ(".json", first + strlen(first) - 5);
 	EXPECT_STRNE(first, name_of(topology, "scx_b"));
+	EXPECT_NE(NULL, strchr(first, '~'));
 	memset(sched, 'a', sizeof(sched) - 1);
-	EXPECT_EQ(NAME_MAX, strlen(name_of("1n1l1c1t", sched)));
+	setenv(ENV_KERNEL, "/boot/vmlinux", 1);
+	EXPECT_EQ(NAME_MAX, strlen(nth_name_of("1n1l1c1t", sched, ~0U)));
 }
 
-TEST_F(result, file_is_replaced)
+/* What differs in its kernel is another play; what does not has the same name each time. */
+TEST(names_by_kernel)
 {
+	static const struct {
+		const char *kernel;
+		const char *cmdline;
+	} cases[] = {
+		{ "/a/vmlinux", NULL }, { "/b/vmlinux", NULL }, { NULL, "quiet" },
+		{ NULL, "/a/vmlinux" }, { "/a/vmlinux", "quiet" },
+	};
+	char names[ARRAY_SIZE(cases)][NAME_MAX + 1];
+	bool same = false;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		forget_kernel();
+		if (cases[i].kernel)
+			setenv(ENV_KERNEL, cases[i].kernel, 1);
+		if (cases[i].cmdline)
+			setenv(ENV_CMDLINE, cases[i].cmdline, 1);
+		snprintf(names[i], sizeof(names[i]), "%s", name_of("1n1l1c1t", NULL));
+		EXPECT_STREQ(names[i], name_of("1n1l1c1t", NULL));
+		EXPECT_EQ(0, strncmp("cpuset.swap.1n1l1c1t.EEVDF~k", names[i], 28));
+		EXPECT_EQ(28 + strlen("12345678.json"), strlen(names[i]));
+		for (j = 0; j < i; j++)
+			same |= !strcmp(names[j], names[i]);
+	}
+	EXPECT_EQ(false, same);
+	/* crc32 of "/a/vmlinux\0\0", as others compute it */
+	EXPECT_STREQ("cpuset.swap.1n1l1c1t.EEVDF~kb5c7441f.json", names[0]);
+	setenv(ENV_KERNEL, "", 1);
+	setenv(ENV_CMDLINE, "", 1);
+	EXPECT_STREQ("cpuset.swap.1n1l1c1t.EEVDF.json", name_of("1n1l1c1t", NULL));
+}
+
+/* A FAIL of one attempt is still there after the next one has passed. */
+TEST_F(result, files_are_kept)
+{
+	struct errmsg err = {};
 	struct stat st;
 
 	umask(077);
 	write_result(_metadata, self->s);
-	write_result(_metadata, self->s);
+	self->s->findings.nr = 0;
+	ASSERT_EQ(0, result_write(&self->s->result, self->s->dir, &err));
+	ASSERT_EQ(0, result_write(&self->s->result, self->s->dir, &err));
 	EXPECT_EQ(0, stat(self->s->path, &st));
 	EXPECT_EQ(S_IFREG | 0644, st.st_mode);
-	EXPECT_EQ(0, sh("[ $(ls -A %s | wc -l) = 1 ]", self->s->dir));
+	EXPECT_EQ(1, st.st_nlink);
+	EXPECT_EQ(0, sh("cd %s && [ \"$(echo $(LC_ALL=C ls -A))\" = \"%s %s %s\" ]", self->s->dir,
+			"cpuset.swap.2n2l2c1t.scx_foo_-v_1.json",
+			"cpuset.swap.2n2l2c1t.scx_foo_-v_1~2.json",
+			"cpuset.swap.2n2l2c1t.scx_foo_-v_1~3.json"));
+	EXPECT_EQ(0, sh("grep -q '\"verdict\": *\"FAIL\"' %s", self->s->path));
+	EXPECT_NE(0, sh("grep -q '\"verdict\": *\"FAIL\"' %s/*~?.json", self->s->dir));
+}
+
+/* Many at a time: each has a name for itself. */
+TEST_F(result, written_side_by_side)
+{
+	struct errmsg err;
+	int status, i, j;
+
+	for (i = 0; i < 4; i++) {
+		if (fork())
+			continue;
+		for (j = 0; j < 10; j++)
+			if (result_write(&self->s->result, self->s->dir, &err))
+				_exit(1);
+		_exit(0);
+	}
+	for (i = 0; i < 4; i++) {
+		wait(&status);
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(0, sh("[ $(ls -A %s | wc -l) = 40 ]", self->s->dir));
 }
 
 TEST_F(result, directory_is_gone)

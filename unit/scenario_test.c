@@ -142,7 +142,8 @@ static const struct scenario good = {
 	.workers = {
 		{ "spinners", .cgroup = "left/outer", .percent_of_cpus = 150 },
 		{ "few", .cgroup = "left/inner", .count = 3, .affinity = AFFINITY_ONE },
-		{ "hog", "kworker/7:1-)x", .count = 1, .policy = POLICY_FIFO, .priority = 50, .background = true },
+		{ "hog", "kworker/7:1-)x", .count = 1, .policy = POLICY_FIFO, .priority = 50,
+		  .background = true },
 		{ "late", .cgroup = "right", .percent_of_cpus = 100, .nice = 5, .later = true },
 	},
 	.steps = {
