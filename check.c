@@ -578,7 +578,7 @@ static void events(struct judge *j)
 static void kernel_log(struct judge *j)
 {
 	struct finding f = check_begin("kernel_log", NULL);
-	struct kernel_log_trouble found;
+	struct kernel_log_trouble found, fault;
 
 	if (!j->run->kernel_log)
 		return;
@@ -586,6 +586,10 @@ static void kernel_log(struct judge *j)
 		check_judge(j, &f, true, NULL, "nothing");
 		return;
 	}
+	/* What a starved host explains is not to hide what it does not. */
+	if (found.slow && j->starved &&
+	    kernel_log_find_fault(j->run->kernel_log, j->run->log_since_ns, &fault))
+		found = fault;
 	if (found.at_ns >= j->run->log_since_ns && j->run->log_since_ns)
 		f.at_ns = found.at_ns - j->run->log_since_ns;
 	check_judge(j, &f, false, found.slow ? j->starved : NULL, "%.*s",

@@ -12,11 +12,13 @@
  * @first: the line begins with it. Drivers and mitigations warn in prose, too:
  * "Spectre V2 : WARNING: ...", which is no bug.
  * @slow: see struct kernel_log_trouble; these come first, as they are BUGs by name
+ * @trace: it is part of what a line above it has said, if there was one
  */
-static const struct {
+static const struct sign {
 	const char *text;
 	bool first;
 	bool slow;
+	bool trace;
 } signs[] = {
 	{ "BUG: soft lockup", .slow = true },
 	{ "BUG: workqueue lockup", .slow = true },
@@ -30,7 +32,7 @@ static const struct {
 	{ "WARNING:", .first = true },
 	{ .text = "Oops:" },
 	{ "general protection fault", .first = true },
-	{ "Call Trace:", .first = true },
+	{ "Call Trace:", .first = true, .trace = true },
 };
 
 /* The text after "[    1.234567] ", which is @line itself where there is none */
@@ -56,7 +58,7 @@ static const char *after_stamp(const char *line, const char *end, u64 *at_ns)
 	return line;
 }
 
-static bool is_trouble(const char *text, const char *end, bool *slow)
+static const struct sign *sign_in(const char *text, const char *end)
 {
 	const char *at;
 	size_t i, len;
@@ -66,7 +68,35 @@ static bool is_trouble(const char *text, const char *end, bool *slow)
 		at = memmem(text, end - text, signs[i].text, len);
 		if (!at || (signs[i].first && at != text))
 			continue;
-		*slow = signs[i].slow;
+		return &signs[i];
+	}
+	return NULL;
+}
+
+static bool find(const char *text, u64 since_ns, bool faults_only,
+		 struct kernel_log_trouble *found)
+{
+	const char *line, *end, *said;
+	const struct sign *sign;
+	bool passed = false;
+	u64 at_ns;
+
+	for (line = text; *line; line = end + (*end == '\n')) {
+		end = line + strcspn(line, "\n");
+		said = after_stamp(line, end, &at_ns);
+		sign = at_ns < since_ns ? NULL : sign_in(said, end);
+		if (!sign)
+			continue;
+		if (faults_only && (sign->slow || (sign->trace && passed))) {
+			passed = true;
+			continue;
+		}
+		*found = (struct kernel_log_trouble){
+			.line = line,
+			.len = end - line,
+			.at_ns = at_ns,
+			.slow = sign->slow,
+		};
 		return true;
 	}
 	return false;
@@ -74,24 +104,12 @@ static bool is_trouble(const char *text, const char *end, bool *slow)
 
 bool kernel_log_find(const char *text, u64 since_ns, struct kernel_log_trouble *found)
 {
-	const char *line, *end, *said;
-	u64 at_ns;
-	bool slow;
+	return find(text, since_ns, false, found);
+}
 
-	for (line = text; *line; line = end + (*end == '\n')) {
-		end = line + strcspn(line, "\n");
-		said = after_stamp(line, end, &at_ns);
-		if (at_ns < since_ns || !is_trouble(said, end, &slow))
-			continue;
-		*found = (struct kernel_log_trouble){
-			.line = line,
-			.len = end - line,
-			.at_ns = at_ns,
-			.slow = slow,
-		};
-		return true;
-	}
-	return false;
+bool kernel_log_find_fault(const char *text, u64 since_ns, struct kernel_log_trouble *found)
+{
+	return find(text, since_ns, true, found);
 }
 
 const char *kernel_log_since(const char *text, u64 since_ns)

@@ -37,6 +37,19 @@ struct kernel_log_trouble {
 bool kernel_log_find(const char *text, u64 since_ns, struct kernel_log_trouble *found);
 
 /**
+ * kernel_log_find_fault() - find the first sign of what no slow host explains
+ * @text: see kernel_log_find()
+ * @since_ns: see there
+ * @found: filled in if there is one; it is not slow
+ *
+ * As kernel_log_find(), but what is slow is passed over, and so are call traces after
+ * it: they belong to it. What is a fault by itself says so above its own trace.
+ *
+ * Return: whether there is one.
+ */
+bool kernel_log_find_fault(const char *text, u64 since_ns, struct kernel_log_trouble *found);
+
+/**
  * kernel_log_since() - the part of a log that is not older
  * @text: as above
  * @since_ns: see there

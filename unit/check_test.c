@@ -1187,6 +1187,14 @@ TEST_F(check, kernel_log)
 	/* A host that is too busy causes lockups, but no bugs. */
 	starve_host(st);
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "kernel_log", NULL));
+	st->run.kernel_log = "[    4.500000] watchdog: BUG: soft lockup - CPU#1\n"
+			     "[    4.500001] Call Trace:\n";
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "kernel_log", NULL));
+	st->run.kernel_log = "[    4.500000] watchdog: BUG: soft lockup - CPU#1\n"
+			     "[    4.500001] Call Trace:\n"
+			     "[    4.600000] Oops: 0002 [#1] PREEMPT SMP\n";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "kernel_log", NULL));
+	EXPECT_EQ(2600 * MS, find(st, "kernel_log", NULL)->at_ns);
 	st->run.kernel_log = "[    4.500000] WARNING: CPU: 1 PID: 3 at x\n";
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "kernel_log", NULL));
 	st->run.kernel_log = NULL;

@@ -83,6 +83,49 @@ TEST(first_one_is_told)
 	EXPECT_EQ(0, strncmp(found.line, "[    1.000000] BUG: two", found.len));
 }
 
+/* What a slow host explains is passed over, with its traces, but nothing else is. */
+TEST(fault_after_stall)
+{
+	static const char stall[] =
+		"[   30.000000] rcu: INFO: rcu_sched self-detected stall on CPU\n"
+		"[   30.000100] NMI backtrace for cpu 1\n"
+		"[   30.000200] Call Trace:\n"
+		"[   30.000300]  <TASK>\n"
+		"[   50.000000] NMI backtrace for cpu 2\n"
+		"[   50.000100] Call Trace:\n"
+		"[   51.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [spin:77]\n"
+		"[   51.000100] Call Trace:\n";
+	static const char * const faults[] = {
+		"BUG: kernel NULL pointer dereference, address: 0000000000000010",
+		"Oops: 0002 [#1] PREEMPT SMP",
+		"WARNING: CPU: 1 PID: 33 at kernel/sched/ext.c:2 scx_x+0x1/0x2",
+	};
+	struct kernel_log_trouble found;
+	char text[1024];
+	size_t i;
+
+	ASSERT_TRUE(kernel_log_find(stall, 0, &found));
+	EXPECT_TRUE(found.slow);
+	EXPECT_FALSE(kernel_log_find_fault(stall, 0, &found));
+	EXPECT_FALSE(kernel_log_find_fault(healthy, 0, &found));
+	for (i = 0; i < ARRAY_SIZE(faults); i++) {
+		snprintf(text, sizeof(text), "%s[   60.000000] %s\n[   60.000001] Call Trace:\n",
+			 stall, faults[i]);
+		ASSERT_TRUE(kernel_log_find_fault(text, 0, &found));
+		EXPECT_FALSE(found.slow);
+		EXPECT_EQ(60 * 1000000000ULL, found.at_ns) {
+			TH_LOG("%s", faults[i]);
+		}
+	}
+	/* A trace of its own, and one that is not the stall's: it came before. */
+	EXPECT_TRUE(kernel_log_find_fault("[    1.000000] Call Trace:\n", 0, &found));
+	snprintf(text, sizeof(text), "[   29.000000] Call Trace:\n%s", stall);
+	ASSERT_TRUE(kernel_log_find_fault(text, 0, &found));
+	EXPECT_EQ(29 * 1000000000ULL, found.at_ns);
+	/* A stall that is too old has traces that are too old. */
+	EXPECT_FALSE(kernel_log_find_fault(text, 30 * 1000000000ULL, &found));
+}
+
 TEST(since)
 {
 	static const char text[] = "boot\n[    1.000000] one\n[    2.000000] two\nmore\n";
