@@ -501,12 +501,21 @@ static bool ended_by_hotplug(const char *reason)
 			  strstr(reason, "init from non-central CPU"));
 }
 
+/*
+ * Is it the one under test? Steps may put another one in its place; their names are
+ * not to be told apart if the kernel had forgotten it already, or they are the same.
+ */
+static bool is_tested(const struct check_sched *sched, const struct control_sched *left)
+{
+	return !sched->reloaded || !sched->ops || !*left->ops || !strcmp(left->ops, sched->ops);
+}
+
 static void alive(struct judge *j)
 {
 	const struct check_sched *sched = &j->run->sched;
 	const struct control_sched *left = sched->exit;
 	struct finding f = check_begin("alive", NULL);
-	bool known = sched->end_state && *sched->end_state && sched->end_ops;
+	bool known = sched->end_state && *sched->end_state && sched->end_ops, tested;
 
 	/* One that left while the workers were made was not there at the start. */
 	if (!sched->ops && !(left && left->valid))
@@ -515,10 +524,15 @@ static void alive(struct judge *j)
 	    check_lacks(j, "alive", NULL, "hotplug"))
 		return;
 	if (left && left->valid) {
-		check_judge(j, &f, false, NULL, "scheduler %s left by itself, state %s: %s",
-			    sched->ops ?: left->ops, left->state, left->reason && *left->reason ?
-			    left->reason : "the kernel gave no reason");
-		return;
+		tested = is_tested(sched, left);
+		check_judge(j, &f, false, tested ? NULL :
+			    "it was not the one under test, but one that a step put in its place",
+			    "scheduler %s left by itself, state %s: %s",
+			    *left->ops ? left->ops : sched->ops ?: "", left->state,
+			    left->reason && *left->reason ? left->reason :
+			    "the kernel gave no reason");
+		if (tested)
+			return;
 	}
 	if (!known) {
 		check_judge(j, &f, false, "sched_ext's state at the end is not known",

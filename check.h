@@ -147,7 +147,8 @@ struct check_program {
  *	that had left by then, and where the last step made it leave
  * @end_state: sched_ext's state at the end; NULL if it is not known
  * @end_ops: the scheduler's name at the end; NULL if it is not known
- * @exit: how it left without being told to, if so; may be NULL
+ * @exit: how it left without being told to, if so; may be NULL. With @reloaded, it
+ *	may be about another one, which a step put in its place: the name tells.
  * @reloaded: a step had it loaded again
  * @events_before: content of its events file before the run; NULL if there is none
  * @events_after: and after it

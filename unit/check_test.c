@@ -981,6 +981,36 @@ TEST_F(check, alive)
 	EXPECT_EQ(NONE, judge(st, "alive", NULL));
 }
 
+/* One that a step puts in its place for a while is not what is tested. */
+TEST_F(check, alive_is_not_about_others)
+{
+	struct control_sched left = { .valid = true, .ops = "other", .state = "disabled",
+				      .reason = "runnable task stall" };
+	struct stage *st = self->st;
+
+	st->run.sched = (struct check_sched){
+		.ops = "simple",
+		.end_ops = "simple",
+		.end_state = "enabled",
+		.exit = &left,
+		.reloaded = true,
+	};
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "alive", NULL));
+	EXPECT_NE(NULL, strstr(find(st, "alive", NULL)->text, "other"));
+	EXPECT_NE(NULL, strstr(find(st, "alive", NULL)->text, "runnable task stall"));
+	/* But that it is gone in the end is about it, and so is that it left. */
+	st->run.sched.end_state = "disabled";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+	st->run.sched.end_state = "enabled";
+	snprintf(left.ops, sizeof(left.ops), "simple");
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+	EXPECT_NE(NULL, strstr(find(st, "alive", NULL)->text, "scheduler simple left"));
+	/* Where no step has changed it, it was this one, whatever its name. */
+	snprintf(left.ops, sizeof(left.ops), "other");
+	st->run.sched.reloaded = false;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+}
+
 /* The kernel ends who does not say what to do when CPUs come and go. */
 TEST_F(check, alive_without_hotplug)
 {
