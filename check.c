@@ -387,6 +387,27 @@ u64 check_due(const struct check_run *run, const struct check_group *g)
 	return max_t(u64, 1, due);
 }
 
+u64 check_place(struct finding *f, const struct wire_gap *gap)
+{
+	if (gap->sched_ns) {
+		f->cpu = gap->cpu_after;
+		f->at_ns = gap->at_ns;
+	}
+	return gap->sched_ns / NSEC_PER_MSEC;
+}
+
+const struct wire_gap *check_wait_of(const struct check_run *run, const struct check_group *g,
+				     u32 index)
+{
+	static const struct wire_gap none;
+	size_t i;
+
+	for (i = 0; i < run->nr_reports; i++)
+		if (run->reports[i].r.index == index && !strcmp(run->reports[i].group, g->name))
+			return &run->reports[i].r.gap;
+	return &none;
+}
+
 const char *check_weak(const struct judge *j, const struct check_group *g)
 {
 	u64 due_ns = g->stats->available_ns / 1000 * check_due(j->run, g) / (FAIR_CPU / 1000);

@@ -86,6 +86,16 @@ void check_crowd(const struct check_run *run, const struct check_group *g, struc
 /* What each worker of a group is due, in 1/FAIR_CPU of a CPU; at least 1 */
 u64 check_due(const struct check_run *run, const struct check_group *g);
 
+/*
+ * Where and when the scheduler let somebody wait longest, as the place of a finding, if
+ * that was ever; returns how many ms that was.
+ */
+u64 check_place(struct finding *f, const struct wire_gap *gap);
+
+/* The longest wait of a group's worker; of no length if it has not reported */
+const struct wire_gap *check_wait_of(const struct check_run *run, const struct check_group *g,
+				     u32 index);
+
 /* Why there is too little to judge a group's workers by, or NULL */
 const char *check_weak(const struct judge *j, const struct check_group *g);
 

@@ -21,10 +21,23 @@
 /* Pages that a group needs to be judged by them: one each may be anywhere */
 #define MIN_PAGES		64
 
+/* The first worker of a group that is in trouble; NULL if all that reported are well */
+static const struct wire_report *unwell(const struct check_run *run, const struct check_group *g)
+{
+	const struct control_report *report;
+
+	for (report = run->reports; report < run->reports + run->nr_reports; report++)
+		if (!strcmp(report->group, g->name) && report->r.flags & ~WIRE_REPORT_ERROR)
+			return &report->r;
+	return NULL;
+}
+
 static void sound(struct judge *j, const struct check_group *g)
 {
+	const struct wire_report *r = unwell(j->run, g);
 	const struct load_stats *st = g->stats;
 	struct finding f = check_begin("workers", g);
+	char who[64] = "";
 
 	if (st->workers == g->workers && !st->stuck && !st->corrupt) {
 		check_judge(j, &f, true, NULL, "all %u ran", g->workers);
@@ -32,10 +45,13 @@ static void sound(struct judge *j, const struct check_group *g)
 	}
 	f.unit = "in trouble";
 	f.seen = max_t(u64, st->stuck + st->corrupt, 1);
+	if (r)
+		snprintf(who, sizeof(who), ", worker %u is one: it waited for %llu ms", r->index,
+			 (unsigned long long)check_place(&f, &r->gap));
 	/* A wrong result is one whenever it is computed. */
 	check_judge(j, &f, false, st->corrupt ? NULL : check_denied(j->run),
-		    "of %u workers %u reported, %u did not run or did not stop, %u computed wrong results, as registers were lost",
-		    g->workers, st->workers, st->stuck, st->corrupt);
+		    "of %u workers %u reported, %u did not run or did not stop, %u computed wrong results, as registers were lost%s",
+		    g->workers, st->workers, st->stuck, st->corrupt, who);
 }
 
 /* Those that restrict themselves may fail where steps change what is allowed. */
@@ -110,19 +126,62 @@ static void isolation(struct judge *j, const struct check_group *g)
 			    "no worker was seen on any CPU", "cpuset and affinity were kept");
 }
 
-static void migrations(struct judge *j, const struct check_group *g, const char *check,
-		       unsigned int limit, u64 rate, const char *what)
+/* How often a worker was moved that far, or further */
+static u64 moves(const struct wire_report *r, enum wire_distance distance)
 {
+	u64 sum = 0;
+
+	for (; distance < WIRE_NR_DISTANCES; distance++)
+		sum += r->migrations[distance];
+	return sum;
+}
+
+/* Who was moved most, and between which CPUs; when, nobody knows */
+static void tell_restless(const struct check_run *run, const struct check_group *g,
+			  enum wire_distance distance, char *text, size_t size)
+{
+	const struct wire_report *most = NULL, *r;
+	struct cpu_set cpus = {};
+	char list[96];
+	size_t i;
+
+	for (i = 0; i < run->nr_reports; i++) {
+		r = &run->reports[i].r;
+		if (strcmp(run->reports[i].group, g->name))
+			continue;
+		if (!most || moves(r, distance) > moves(most, distance))
+			most = r;
+	}
+	*text = '\0';
+	if (!most || !moves(most, distance))
+		return;
+	memcpy(cpus.bits, most->cpus, sizeof(most->cpus));
+	snprintf(text, size, ", most often worker %u: %llu times, seen on CPUs %s", most->index,
+		 (unsigned long long)moves(most, distance),
+		 cpu_set_format(&cpus, list, sizeof(list)));
+}
+
+static void migrations(struct judge *j, const struct check_group *g, const char *check,
+		       unsigned int limit, u64 rate, enum wire_distance distance)
+{
+	static const char * const between[] = {
+		[WIRE_SAME_LLC] = "CPUs",
+		[WIRE_CROSS_LLC] = "LLCs",
+		[WIRE_CROSS_NODE] = "nodes",
+	};
 	u64 watched = g->stats->available_ns * g->stats->workers;
 	struct finding f = check_begin(check, g);
+	char who[192];
 
 	if (!check_limited(limit))
 		return;
+	tell_restless(j->run, g, distance, who, sizeof(who));
 	f.unit = "per second and worker";
 	f.seen = rate / 1000;
 	f.limit = check_within(limit, j->run->overcommit);
 	check_judge(j, &f, rate <= f.limit * 1000, watched < CHECK_CHANCE_NS ?
-		    "workers were watched for less than 60 ms" : NULL, "moves %s", what);
+		    "workers were watched for less than 60 ms" : NULL, "moves between %s%s",
+		    between[distance], who);
 }
 
 /* A limit that is not below that of all moves says nothing more than it. */
@@ -142,14 +201,15 @@ static void migration(struct judge *j, const struct check_group *g)
 	/* One that moves itself says nothing about the scheduler. */
 	if (g->work == WIRE_WORK_AFFINITY || topology_cpus(j->run->topo) == 1)
 		return;
-	migrations(j, g, "migration", limits->migrations, near + llc + node, "between CPUs");
+	migrations(j, g, "migration", limits->migrations, near + llc + node, WIRE_SAME_LLC);
 	if (j->run->topo->llcs > 1 && is_tighter(limits, limits->llc_migrations) &&
 	    !check_lacks(j, "migration", g, "llc"))
 		migrations(j, g, "migration", limits->llc_migrations, llc + node,
-			   "between LLCs");
+			   WIRE_CROSS_LLC);
 	if (j->run->topo->nodes > 1 && is_tighter(limits, limits->node_migrations) &&
 	    !check_lacks(j, "locality", g, "numa"))
-		migrations(j, g, "locality", limits->node_migrations, node, "between nodes");
+		migrations(j, g, "locality", limits->node_migrations, node,
+			   WIRE_CROSS_NODE);
 }
 
 /* How many of a worker's pages are remote where it runs, in 1/64 of a page */
@@ -240,10 +300,8 @@ static void gap(struct judge *j, const struct check_group *g)
 		weak = "the run was not longer than that: set KTSTR_DURATION to more";
 	}
 	f.unit = "ms";
-	f.seen = gap->sched_ns / NSEC_PER_MSEC;
+	f.seen = check_place(&f, gap);
 	f.limit = limit_ns / NSEC_PER_MSEC;
-	f.cpu = gap->cpu_after;
-	f.at_ns = gap->at_ns;
 	check_judge(j, &f, gap->sched_ns <= limit_ns, weak,
 		    "worker %u was runnable, but did not run; before that on CPU %u",
 		    g->stats->gap_worker, gap->cpu_before);
@@ -262,7 +320,7 @@ static void latency(struct judge *j, const struct check_group *g)
 		{ limits->wake_p99_us, 9900, 500, "p99" },
 		{ limits->wake_p999_us, 9990, 5000, "p99.9" },
 	};
-	u64 total = hist_total(&g->stats->wake), ns, limit_ns;
+	u64 total = hist_total(&g->stats->wake), ns, limit_ns, longest_ms;
 	const char *weak = j->starved;
 	size_t i;
 
@@ -281,8 +339,11 @@ static void latency(struct judge *j, const struct check_group *g)
 		f.unit = "us";
 		f.seen = ns / 1000;
 		f.limit = limit_ns / 1000;
-		check_judge(j, &f, ns <= limit_ns, weak, "%s of %llu wake-ups until running",
-			    parts[i].name, (unsigned long long)total);
+		longest_ms = check_place(&f, &g->stats->gap);
+		check_judge(j, &f, ns <= limit_ns, weak,
+			    "%s of %llu wake-ups until running, the longest wait of all was %llu ms (worker %u)",
+			    parts[i].name, (unsigned long long)total,
+			    (unsigned long long)longest_ms, g->stats->gap_worker);
 	}
 }
 
@@ -309,6 +370,7 @@ static void starvation(struct judge *j, const struct check_group *g)
 	unsigned int limit = j->run->limits.starved;
 	const struct load_stats *st = g->stats;
 	struct finding f = check_begin("starvation", g);
+	u64 wait_ms;
 
 	if (!check_limited(limit) || !alike(g))
 		return;
@@ -319,10 +381,12 @@ static void starvation(struct judge *j, const struct check_group *g)
 	f.at_least = true;
 	f.limit = limit;
 	f.seen = st->mean_rate ? st->min_rate * 100 / st->mean_rate : 0;
+	wait_ms = check_place(&f, check_wait_of(j->run, g, st->min_worker));
 	check_judge(j, &f, st->min_rate * 100 >= st->mean_rate * limit &&
 		    (st->mean_rate || !g->always_runnable), weak_rounds(j, g),
-		    "worker %u did %llu units per second, the mean is %llu", st->min_worker,
-		    (unsigned long long)st->min_rate, (unsigned long long)st->mean_rate);
+		    "worker %u did %llu units per second, the mean is %llu, its longest wait %llu ms",
+		    st->min_worker, (unsigned long long)st->min_rate,
+		    (unsigned long long)st->mean_rate, (unsigned long long)wait_ms);
 }
 
 /*
@@ -342,7 +406,7 @@ static u64 remainder_spread(const struct crowd *crowd)
 static void rate(struct judge *j, const struct check_group *g)
 {
 	struct finding f = check_begin("throughput", g);
-	u64 limit = j->run->limits.rounds;
+	u64 limit = j->run->limits.rounds, wait_ms;
 
 	if (!check_limited(limit))
 		return;
@@ -376,7 +440,7 @@ static void spread(struct judge *j, const struct check_group *g)
 {
 	const struct load_stats *st = g->stats;
 	struct finding f = check_begin(timed(g) ? "throughput" : "spread", g);
-	u64 limit = j->run->limits.spread, mean_ns;
+	u64 limit = j->run->limits.spread, mean_ns, wait_ms;
 	struct crowd crowd;
 
 	if (!check_limited(j->run->limits.spread) || !alike(g))
@@ -395,12 +459,14 @@ static void spread(struct judge *j, const struct check_group *g)
 			(FAIR_CPU / 1000));
 	f.unit = "% of the mean";
 	f.seen = load_spread(st);
+	wait_ms = check_place(&f, check_wait_of(j->run, g, st->min_worker));
 	f.limit = check_within(limit + remainder_spread(&crowd) + CHECK_CHANCE_NS * 100 / mean_ns,
 			       j->run->overcommit);
 	check_judge(j, &f, f.seen <= f.limit, weak_rounds(j, g),
-		    "from %llu units per second (worker %u) to %llu (worker %u)",
+		    "from %llu units per second (worker %u, longest wait %llu ms) to %llu (worker %u)",
 		    (unsigned long long)st->min_rate, st->min_worker,
-		    (unsigned long long)st->max_rate, st->max_worker);
+		    (unsigned long long)wait_ms, (unsigned long long)st->max_rate,
+		    st->max_worker);
 }
 
 void check_workers(struct judge *j, const struct check_group *g)
