@@ -414,8 +414,10 @@ static void rate(struct judge *j, const struct check_group *g)
 	f.at_least = true;
 	f.seen = g->stats->min_rate;
 	f.limit = max_t(u64, 1, limit * 2 / (j->run->overcommit + 1));
-	check_judge(j, &f, f.seen >= f.limit, NULL, "worker %u did least",
-		    g->stats->min_worker);
+	wait_ms = check_place(&f, check_wait_of(j->run, g, g->stats->min_worker));
+	check_judge(j, &f, f.seen >= f.limit, j->starved,
+		    "worker %u did least, its longest wait was %llu ms", g->stats->min_worker,
+		    (unsigned long long)wait_ms);
 }
 
 static bool same_work(const struct judge *j, const struct crowd *crowd,

@@ -1154,6 +1154,14 @@ TEST_F(check, throughput_in_rounds)
 	st->run.overcommit = 1000;
 	st->stats[0].min_rate = 0;
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "throughput", "a"));
+	/* One that had no CPU to be busy with: nobody could. */
+	st->run.host_is_tcg = true;
+	st->run.denied_ns = DURATION / 10 * 7;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "throughput", "a"));
+	st->run.denied_ns = 0;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "throughput", "a"));
+	starve_host(st);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "throughput", "a"));
 }
 
 /* What programs got done is known to themselves only. */
