@@ -89,10 +89,13 @@ static bool split_make(const struct check_run *run, const struct crowd *crowd, s
 	return s->nr > 1 && s->due && s->workers;
 }
 
-/* By how many percent of @want are the two apart? */
-static u64 apart(u64 want, u64 seen)
+/*
+ * By how many percent is the greater above the smaller? The same in both directions: a
+ * half is as far off as twice as much, and nothing at all is further than any limit.
+ */
+static u64 apart(u64 a, u64 b)
 {
-	return (want > seen ? want - seen : seen - want) * 100 / max_t(u64, want, 1);
+	return max(a, b) * 100 / max_t(u64, min(a, b), 1) - (a || b ? 100 : 0);
 }
 
 /* Parts of all, in millionths */
@@ -133,6 +136,19 @@ static bool differs(const struct check_run *run, const struct split *s,
 	return false;
 }
 
+/* The longest wait of others in the split: who gets too much has it from them */
+static const struct check_group *who_waited(const struct check_run *run, const struct split *s,
+					    const struct check_group *but)
+{
+	const struct check_group *who = NULL, *g;
+
+	for (g = run->groups; g < run->groups + run->nr_groups; g++)
+		if (s->in[g - run->groups] && g != but &&
+		    (!who || g->stats->gap.sched_ns > who->stats->gap.sched_ns))
+			who = g;
+	return who ?: but;
+}
+
 static void weigh(struct judge *j, const struct check_group *g, const struct crowd *crowd,
 		  const struct split *s)
 {
@@ -141,21 +157,29 @@ static void weigh(struct judge *j, const struct check_group *g, const struct cro
 	u64 seen = part(rate_of(s, g), s->rate);
 	u64 due_ns = g->stats->available_ns / 1000 * crowd->due[i] / (FAIR_CPU / 1000);
 	u64 chance = CHECK_CHANCE_NS * 100 / max_t(u64, due_ns, 1);
+	u64 error = check_within(j->run->limits.weight_error + chance, j->run->overcommit);
+	const struct check_group *waited = seen < want ? g : who_waited(j->run, s, g);
 	const char *weak = j->starved;
 	struct finding f = check_begin("weight", g);
+	u64 wait_ms;
+	bool ok;
 
-	f.unit = "% off its share";
-	f.seen = apart(want, seen);
-	f.limit = check_within(j->run->limits.weight_error + chance, j->run->overcommit);
+	f.unit = "% of its share";
+	f.seen = seen * 100 / max_t(u64, want, 1);
+	f.at_least = seen < want;
+	f.limit = f.at_least ? DIV_ROUND_UP(100 * 100, 100 + error) : 100 + error;
+	ok = f.at_least ? f.seen >= f.limit : f.seen <= f.limit;
 	if (due_ns < CHECK_CHANCE_NS)
 		weak = "less than 60 ms of CPU time in all: set KTSTR_DURATION to more";
-	else if (f.seen <= f.limit && apart(want, flat) <= f.limit)
+	else if (ok && apart(want, flat) <= error)
 		weak = "this host is too small to tell it from no weights at all";
-	check_judge(j, &f, f.seen <= f.limit, weak,
-		    "due %llu.%llu %% of the work, did %llu.%llu %%, without weights %llu.%llu %%",
+	wait_ms = check_place(&f, &waited->stats->gap);
+	check_judge(j, &f, ok, weak,
+		    "due %llu.%llu %% of the work, did %llu.%llu %%, without weights %llu.%llu %%, workers %s waited for up to %llu ms",
 		    (unsigned long long)want / 10000, (unsigned long long)want / 1000 % 10,
 		    (unsigned long long)seen / 10000, (unsigned long long)seen / 1000 % 10,
-		    (unsigned long long)flat / 10000, (unsigned long long)flat / 1000 % 10);
+		    (unsigned long long)flat / 10000, (unsigned long long)flat / 1000 % 10,
+		    waited->name, (unsigned long long)wait_ms);
 }
 
 /*

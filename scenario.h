@@ -310,7 +310,8 @@ struct scenario_step {
  * @starved: a worker with less than this percentage of the mean is starved
  * @spread: of equal workers' rates, (max - min) / mean, in percent
  * @gap_ms: the longest time that a runnable worker waits
- * @weight_error: deviation of a share from what cpu.weight and nice say, percent
+ * @weight_error: percent by which a share may be above what cpu.weight and nice say,
+ *	or that above the share: 100 is from half of it to twice as much
  * @quota_error: deviation from cpu.max, percent
  * @idle: of the CPUs' time, while there are runnable workers for all, percent
  * @wake_p50_us: median latency from a wake-up to running

@@ -555,7 +555,16 @@ TEST_F(check, weight)
 
 	weigh(st);
 	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", "b"));
-	EXPECT_GE(1, find(st, "weight", "b")->seen);
+	EXPECT_EQ(100, find(st, "weight", "b")->seen);
+	/* 50 %, and 60 ms more or less in 3 s: 38 % of all work instead of 25 %, or 17 % */
+	set_share(st, 0, 62);
+	set_share(st, 1, 38);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", "b"));
+	EXPECT_EQ(152, find(st, "weight", "b")->limit);
+	EXPECT_FALSE(find(st, "weight", "b")->at_least);
+	set_share(st, 0, 61);
+	set_share(st, 1, 39);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "b"));
 	set_share(st, 0, 50);
 	set_share(st, 1, 50);
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "b"));
@@ -571,6 +580,62 @@ TEST_F(check, weight)
 	st->stats[0].available_ns = 30 * MS;
 	st->stats[1].available_ns = 30 * MS;
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "weight", "b"));
+}
+
+/* Too little is as bad as too much, and nothing is too little on every host. */
+TEST_F(check, weight_of_who_gets_too_little)
+{
+	struct stage *st = self->st;
+
+	weigh(st);
+	set_share(st, 0, 83);
+	set_share(st, 1, 17);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", "b"));
+	EXPECT_EQ(66, find(st, "weight", "b")->limit);
+	EXPECT_TRUE(find(st, "weight", "b")->at_least);
+	set_share(st, 0, 84);
+	set_share(st, 1, 16);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "b"));
+	EXPECT_EQ(64, find(st, "weight", "b")->seen);
+	set_share(st, 0, 100);
+	set_share(st, 1, 0);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "b"));
+	st->run.limits.weight_error = 100;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "b"));
+	for (st->run.overcommit = 2; st->run.overcommit <= 256; st->run.overcommit *= 2) {
+		EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "b")) {
+			TH_LOG("overcommit %u", st->run.overcommit);
+		}
+		EXPECT_LE(1, find(st, "weight", "b")->limit);
+	}
+}
+
+/* One worker of much weight, whom many others are in the way of */
+TEST_F(check, weight_of_the_heavy)
+{
+	struct stage *st = self->st;
+
+	st->cgroups[0] = (struct scenario_cgroup){ .name = "a", .weight = 300 };
+	st->run.nr_cgroups = 1;
+	add_group(st, 52, 0);
+	st->groups[2].cgroup = st->groups[1].cgroup;
+	/* 3 CPUs of 4 are due to 4 of 60 workers. */
+	set_share(st, 0, 75);
+	set_share(st, 1, 2);
+	set_share(st, 2, 2);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", "a"));
+	set_share(st, 0, 40);
+	set_share(st, 1, 4);
+	set_share(st, 2, 4);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "a"));
+	EXPECT_EQ(55, find(st, "weight", "a")->seen);
+	/* Without weights it would have 7 %: a crowded host does not hide that. */
+	st->run.overcommit = 4;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", "a"));
+	set_share(st, 0, 20);
+	set_share(st, 1, 6);
+	set_share(st, 2, 6);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "a"));
 }
 
 /* Rounds of different work are not compared, but CPU time is. */
