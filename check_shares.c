@@ -236,6 +236,7 @@ static void weight(struct judge *j, const struct check_group *g)
  * @changed: of all groups in it
  * @nr: how many groups
  * @last: one of them
+ * @gap: the longest wait of all
  */
 struct usage {
 	u64 least_ns;
@@ -246,6 +247,7 @@ struct usage {
 	unsigned int changed;
 	unsigned int nr;
 	const struct check_group *last;
+	const struct wire_gap *gap;
 };
 
 /* What its workers could use if it had no quota; 0 if that is not sure */
@@ -280,6 +282,8 @@ static struct usage usage_of(const struct check_run *run, const struct scenario_
 		u.changed |= g->changed;
 		u.nr++;
 		u.last = g;
+		if (!u.gap || g->stats->gap.sched_ns > u.gap->sched_ns)
+			u.gap = &g->stats->gap;
 	}
 	return u;
 }
@@ -301,35 +305,58 @@ static bool quota_is_clear(const struct check_run *run, const struct scenario_cg
 	return true;
 }
 
+/*
+ * What it would have got done without the quota, as far as that is known: work is to
+ * CPU time as it was with it.
+ */
+static u64 unlimited_ns(const struct usage *u)
+{
+	u64 cpu_ns = u->due / 1000 * (u->available_ns / 1000);
+	u64 per_mille = u->least_ns / max_t(u64, u->most_ns / 1000, 1);
+
+	return cpu_ns / 1000 * per_mille;
+}
+
+/*
+ * A crowded host makes the guest count time in which nothing was done: that lowers
+ * what a group with a quota may get done, but never raises it.
+ */
 static void judge_quota(struct judge *j, const struct scenario_cgroup *cg)
 {
 	unsigned int error = j->run->limits.quota_error;
 	struct usage u = usage_of(j->run, cg);
-	u64 want_ns = j->run->duration_ns / 100 * cg->quota, slack;
+	u64 want_ns = j->run->duration_ns / 100 * cg->quota, percent, chance, most, slack;
 	struct finding f = check_begin("quota", u.last);
 	const char *weak = j->starved;
+	bool ok;
 
 	if (!u.nr || u.changed & (CHECK_QUOTA | CHECK_MOVED) || !quota_is_clear(j->run, cg) ||
 	    check_lacks(j, "quota", u.last, "cpu.max"))
 		return;
 	if (want_ns < CHECK_CHANCE_NS)
 		weak = "less than 60 ms of CPU time in all: set KTSTR_DURATION to more";
+	percent = max_t(u64, want_ns / 100, 1);
 	/* Two periods may lie across the ends of the run. */
-	slack = check_within(error, j->run->overcommit) +
-		(2 * PERIOD_NS / 100 * cg->quota + CHECK_CHANCE_NS) * 100 / max_t(u64, want_ns, 1);
+	chance = (2 * PERIOD_NS / 100 * cg->quota + CHECK_CHANCE_NS) / percent;
+	most = 100 + error + chance;
+	slack = check_within(error, j->run->overcommit) + chance;
 	f.unit = "% of the quota";
-	f.seen = u.least_ns / max_t(u64, want_ns / 100, 1);
-	f.limit = 100 + slack;
-	if (f.seen > f.limit && u.steal_ns > want_ns / 100 * error)
+	f.seen = u.least_ns / percent;
+	f.limit = most;
+	if (f.seen > most && u.steal_ns > percent * error)
 		weak = "CPU clocks count what the host took";
-	if (f.seen <= f.limit && u.due > (u64)FAIR_CPU * cg->quota / 100 && slack < 100) {
+	if (f.seen <= most && u.due > (u64)FAIR_CPU * cg->quota / 100 && slack < 100) {
 		/* What the host took away could not be used. */
-		f.seen = u.most_ns / max_t(u64, want_ns / 100, 1);
+		f.seen = u.most_ns / percent;
 		f.limit = (100 - slack) * (u.available_ns / 1000) /
 			  max_t(u64, j->run->duration_ns / 1000, 1);
 		f.at_least = true;
+		check_place(&f, u.gap);
 	}
-	check_judge(j, &f, f.at_least ? f.seen >= f.limit : f.seen <= f.limit, weak,
+	ok = f.at_least ? f.seen >= f.limit : f.seen <= f.limit;
+	if (ok && unlimited_ns(&u) <= percent * most)
+		weak = weak ?: "it may not have been able to use more than that on this host";
+	check_judge(j, &f, ok, weak,
 		    "cgroup %s has a cpu.max of %u %% of a CPU", cg->name, cg->quota);
 }
 

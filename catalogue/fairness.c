@@ -49,10 +49,11 @@ static const struct scenario scenarios[] = {
 		.suite = "fairness",
 		.name = "quota",
 		.bug = "cpu.max is not kept, or keeps tasks from what it would allow.",
-		.cgroups = { { "capped", .quota = 50 }, { .name = "free" } },
+		/* Little, so that without it there would be much more also on a crowded host */
+		.cgroups = { { "capped", .quota = 20 }, { .name = "free" } },
 		.workers = {
 			{ "capped", .cgroup = "capped", .count = 2 },
-			{ "free", .cgroup = "free", .percent_of_cpus = 50 },
+			{ "free", .cgroup = "free", .percent_of_cpus = 25 },
 		},
 	},
 	{

@@ -37,7 +37,7 @@ static const struct scenario scenarios[] = {
 		.name = "quota_above",
 		.bug = "A quota is kept by the cgroup that has it, but not by those in it.",
 		.cgroups = {
-			{ "capped", .quota = 50 },
+			{ "capped", .quota = 20 },
 			{ .name = "capped/left" }, { .name = "capped/right" },
 		},
 		.workers = {

@@ -759,7 +759,7 @@ TEST_F(check, quota)
 	EXPECT_TRUE(find(st, "quota", NULL)->at_least);
 	/* But it may not have wanted it, or the host not have had it. */
 	st->groups[0].always_runnable = false;
-	EXPECT_EQ(VERDICT_PASS, judge(st, "quota", NULL));
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "quota", NULL));
 	st->groups[0].always_runnable = true;
 	st->stats[0].available_ns = DURATION / 2;
 	EXPECT_EQ(VERDICT_PASS, judge(st, "quota", NULL));
@@ -768,6 +768,31 @@ TEST_F(check, quota)
 	st->groups[0].work = WIRE_WORK_CACHE;
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "quota", NULL));
 	st->stats[0].steal_ns = DURATION / 2;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "quota", NULL));
+}
+
+/* On a crowded host the same is too much, but what is due without a quota is less. */
+TEST_F(check, quota_on_crowded_host)
+{
+	struct stage *st = self->st;
+
+	limit_quota(st, 50);
+	st->run.overcommit = 4;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "quota", NULL));
+	limit_quota(st, 70);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "quota", NULL));
+	EXPECT_EQ(135, find(st, "quota", NULL)->limit);
+	/* Two CPUs are due, a third of each was there: 66 % of a CPU, quota or not */
+	limit_quota(st, 66);
+	st->stats[0].available_ns = DURATION / 3;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "quota", NULL));
+	limit_quota(st, 1);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "quota", NULL));
+	/* CPUs were there for longer, but half of that was nothing to work with. */
+	limit_quota(st, 30);
+	st->stats[0].available_ns = DURATION / 2;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "quota", NULL));
+	st->stats[0].cpu_ns *= 2;
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "quota", NULL));
 }
 
