@@ -447,7 +447,8 @@ static void conservation(struct judge *j)
 /* Did those who only compute get as much done as the CPUs that they have allow? */
 static void throughput(struct judge *j, const struct check_group *g)
 {
-	u64 could = 0, did = 0, mean = 0, workers = 0, limit = j->run->limits.floor;
+	u64 could = 0, did = 0, mean = 0, workers = 0, limit = j->run->limits.floor, wait_ms;
+	const struct wire_gap *longest = &g->stats->gap;
 	struct finding f = check_begin("throughput", g);
 	struct crowd crowd;
 	size_t i;
@@ -465,6 +466,8 @@ static void throughput(struct judge *j, const struct check_group *g)
 		did += check_work_ns(o);
 		mean += o->stats->available_ns * o->workers;
 		workers += o->workers;
+		if (o->stats->gap.sched_ns > longest->sched_ns)
+			longest = &o->stats->gap;
 	}
 	if (!crowd.even || !workers)
 		return;
@@ -473,11 +476,12 @@ static void throughput(struct judge *j, const struct check_group *g)
 	f.at_least = true;
 	f.seen = did / max_t(u64, could / 100, 1);
 	f.limit = limit * 2 / (j->run->overcommit + 1);
+	wait_ms = check_place(&f, longest);
 	check_judge(j, &f, f.seen >= f.limit, could < CHECK_CHANCE_NS * crowd.cpus ?
 		    "less than 60 ms for each CPU: set KTSTR_DURATION to more" : j->starved,
-		    "%llu ms of work by %llu workers on %u CPUs",
+		    "%llu ms of work by %llu workers on %u CPUs, one waited for %llu ms",
 		    (unsigned long long)(did / NSEC_PER_MSEC), (unsigned long long)workers,
-		    crowd.cpus);
+		    crowd.cpus, (unsigned long long)wait_ms);
 }
 
 void check_shares(struct judge *j)
