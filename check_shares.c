@@ -345,11 +345,11 @@ static void judge_quota(struct judge *j, const struct scenario_cgroup *cg)
 	f.limit = most;
 	if (f.seen > most && u.steal_ns > percent * error)
 		weak = "CPU clocks count what the host took";
-	if (f.seen <= most && u.due > (u64)FAIR_CPU * cg->quota / 100 && slack < 100) {
+	if (f.seen <= most && u.due > (u64)FAIR_CPU * cg->quota / 100) {
 		/* What the host took away could not be used. */
 		f.seen = u.most_ns / percent;
-		f.limit = (100 - slack) * (u.available_ns / 1000) /
-			  max_t(u64, j->run->duration_ns / 1000, 1);
+		f.limit = max_t(u64, 1, 100 * 100 / (100 + slack) * (u.available_ns / 1000) /
+					max_t(u64, j->run->duration_ns / 1000, 1));
 		f.at_least = true;
 		check_place(&f, u.gap);
 	}
@@ -475,7 +475,7 @@ static void throughput(struct judge *j, const struct check_group *g)
 	f.unit = "% of what the CPUs could do";
 	f.at_least = true;
 	f.seen = did / max_t(u64, could / 100, 1);
-	f.limit = limit * 2 / (j->run->overcommit + 1);
+	f.limit = max_t(u64, 1, limit * 2 / (j->run->overcommit + 1));
 	wait_ms = check_place(&f, longest);
 	check_judge(j, &f, f.seen >= f.limit, could < CHECK_CHANCE_NS * crowd.cpus ?
 		    "less than 60 ms for each CPU: set KTSTR_DURATION to more" : j->starved,

@@ -536,6 +536,10 @@ TEST_F(check, throughput_floor)
 	st->run.host_is_tcg = false;
 	st->run.overcommit = 3;
 	EXPECT_EQ(VERDICT_PASS, judge(st, "throughput", "a"));
+	set_share(st, 0, 0);
+	set_share(st, 1, 0);
+	st->run.overcommit = 100;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "throughput", "a"));
 	st->groups[1].work = WIRE_WORK_CACHE;
 	EXPECT_EQ(NONE, judge(st, "throughput", "a"));
 }
@@ -788,6 +792,15 @@ TEST_F(check, quota_on_crowded_host)
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "quota", NULL));
 	limit_quota(st, 1);
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "quota", NULL));
+	/* Nothing is too little on every host. */
+	st->stats[0].available_ns = DURATION;
+	limit_quota(st, 0);
+	for (st->run.overcommit = 1; st->run.overcommit <= 256; st->run.overcommit *= 2) {
+		EXPECT_EQ(VERDICT_FAIL, judge(st, "quota", NULL)) {
+			TH_LOG("overcommit %u", st->run.overcommit);
+		}
+	}
+	st->run.overcommit = 4;
 	/* CPUs were there for longer, but half of that was nothing to work with. */
 	limit_quota(st, 30);
 	st->stats[0].available_ns = DURATION / 2;
