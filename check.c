@@ -48,8 +48,10 @@ const struct limits check_defaults = {
 	.migrations = 10000,
 	.llc_migrations = 10000,
 	.node_migrations = 10000,
-	/* Chance leaves 1/64 on the own node, on the largest of machines. */
-	.remote_pages = 99,
+	/* Chance leaves a half on the own node: half of that, or it is not by chance. */
+	.remote_pages = 75,
+	/* Memory is taken where a task runs, or near it: all nodes would have to be full. */
+	.slow_pages = 50,
 	/* The quickest unit of work is no measure for the others: SMT, frequency. */
 	.floor = 20,
 	.rounds = UNLIMITED,

@@ -23,7 +23,8 @@
  *	conservation	no CPU is idle while there is a worker for it
  *	latency		workers that wake up run soon
  *	migration	workers stay on their CPUs and LLCs
- *	locality	they stay on their nodes, and so does their memory
+ *	locality	they stay on their nodes, with their memory, which is seldom on
+ *			nodes without CPUs
  *	alive		the scheduler under test is still the one that runs
  *	events		which of sched_ext's counters have grown; a FAIL only if they
  *			shrank, as then the scheduler is another instance
@@ -97,6 +98,7 @@ enum check_changed {
  * @affinity: worker i has the CPUs of entry i % @nr_affinity, the empty set for all
  *	that its cgroup has; NULL for no affinities
  * @nr_affinity: entries in @affinity
+ * @memory: where its memory is to be
  * @mems: nodes that its memory is bound to, one bit each; 0 for no binding
  * @workers: how many there are to be
  * @work: what they do; WIRE_WORK_CUSTOM if that is one thing after the other
@@ -114,6 +116,7 @@ struct check_group {
 	struct cpu_set cpus;
 	const struct cpu_set *affinity;
 	unsigned int nr_affinity;
+	enum memory memory;
 	u64 mems;
 	unsigned int workers;
 	enum wire_work work;

@@ -12,9 +12,6 @@
 /* A limit of waiting is for workers that are due a quarter of a CPU, or more. */
 #define USUAL_DUE		(FAIR_CPU / 4)
 
-/* A worker that changes nodes as often is at home on all of them, in equal parts. */
-#define RESTLESS_PER_SEC	10
-
 /* The kernel puts bound pages where they belong, but for those that it shares. */
 #define MISPLACED_PERCENT	10
 
@@ -212,60 +209,134 @@ static void migration(struct judge *j, const struct check_group *g)
 			   WIRE_CROSS_NODE);
 }
 
-/* How many of a worker's pages are remote where it runs, in 1/64 of a page */
-static u64 remote_pages(const struct check_run *run, const struct wire_report *r)
+/* How many of a worker's pages were on other nodes, by the work that it did on each */
+static double remote_pages(const struct wire_report *r)
 {
-	u64 crossings = r->migrations[WIRE_CROSS_NODE], nodes, remote = 0;
-	struct cpu_set cpus = {};
-	unsigned int homes, i;
+	double all = 0, remote = 0;
+	int i;
 
-	memcpy(cpus.bits, r->cpus, sizeof(r->cpus));
-	nodes = load_nodes(&cpus, run->topo);
-	homes = __builtin_popcountll(nodes);
-	if (crossings * 1000 < r->wall_ns / NSEC_PER_MSEC * RESTLESS_PER_SEC)
-		homes = min(homes, 1U);
-	for (i = 0; i < WIRE_MAX_NODES; i++) {
-		if (!(nodes >> i & 1))
-			remote += r->pages[i] * 64ULL;
-		else
-			remote += r->pages[i] * 64ULL * (homes - 1) / homes;
-	}
+	for (i = 0; i < WIRE_MAX_NODES; i++)
+		all += r->on_node[i];
+	for (i = 0; i < WIRE_MAX_NODES && all; i++)
+		remote += r->pages[i] * (1 - r->on_node[i] / all);
 	return remote;
+}
+
+/* The CPU, or one of them, that a worker was on when it was on its most usual node */
+static int usual_cpu(const struct check_run *run, const struct wire_report *r)
+{
+	unsigned int node = 0, cpu;
+	int i;
+
+	for (i = 1; i < WIRE_MAX_NODES; i++)
+		if (r->on_node[i] > r->on_node[node])
+			node = i;
+	for (cpu = 0; cpu < topology_cpus(run->topo); cpu++)
+		if (cpu < WIRE_MAX_CPUS && r->cpus[cpu / 64] >> cpu % 64 & 1 &&
+		    topology_place(run->topo, cpu).node == node)
+			return cpu;
+	return CHECK_NO_CPU;
+}
+
+/*
+ * Half of what chance leaves on the own node, by default, however many there are. A
+ * crowded host makes the guest move tasks more than it should, but not for good.
+ */
+static u64 remote_limit(const struct check_run *run, unsigned int limit)
+{
+	u64 local = (100 - min(limit, 100U)) * 2 / run->topo->nodes;
+
+	if (run->overcommit > 1)
+		local /= 2;
+	if (limit < 100)
+		local = max_t(u64, local, 1);
+	return 100 - local;
+}
+
+/* What is on none of the nodes that it is bound to, or where its workers are not */
+static void remote(struct judge *j, const struct check_group *g, u64 pages, const char *weak)
+{
+	unsigned int limit = j->run->limits.remote_pages;
+	struct finding f = check_begin("locality", g);
+	double sum = 0, most = 0, its;
+	const struct wire_report *r;
+	u32 worker = 0;
+	size_t i;
+
+	f.unit = "% of the pages";
+	if (g->mems) {
+		f.limit = MISPLACED_PERCENT;
+		f.seen = 100 - load_local_pages(g->stats, g->mems);
+		check_judge(j, &f, f.seen <= f.limit, weak,
+			    "pages on other nodes than they are bound to");
+		return;
+	}
+	for (i = 0; i < j->run->nr_reports; i++) {
+		r = &j->run->reports[i].r;
+		if (strcmp(j->run->reports[i].group, g->name))
+			continue;
+		its = remote_pages(r);
+		sum += its;
+		if (its > most) {
+			most = its;
+			worker = r->index;
+			f.cpu = usual_cpu(j->run, r);
+		}
+	}
+	f.limit = remote_limit(j->run, limit);
+	f.seen = sum * 100 / pages;
+	check_judge(j, &f, f.seen <= f.limit, weak,
+		    "pages on other nodes than their workers ran on, most of worker %u: %llu",
+		    worker, (unsigned long long)most);
+}
+
+/* Where memory is that is on a node without CPUs, nobody is near to it. */
+static void slow(struct judge *j, const struct check_group *g, u64 pages, const char *weak)
+{
+	struct finding f = check_begin("locality", g);
+	u64 sum = 0, most = 0;
+	unsigned int n, node = 0;
+
+	for (n = 0; n < WIRE_MAX_NODES; n++) {
+		if (n < j->run->topo->nodes && topology_node_cpus(j->run->topo, n))
+			continue;
+		sum += g->stats->pages[n];
+		if (g->stats->pages[n] > most) {
+			most = g->stats->pages[n];
+			node = n;
+		}
+	}
+	f.unit = "% of the pages";
+	f.seen = sum * 100 / pages;
+	f.limit = j->run->limits.slow_pages;
+	check_judge(j, &f, f.seen <= f.limit, weak, sum ?
+		    "pages on nodes without CPUs, most of them on node %u" :
+		    "pages on nodes without CPUs", node);
 }
 
 /* Pages that are bound to nodes are to be there, all others where their worker is. */
 static void locality(struct judge *j, const struct check_group *g)
 {
-	unsigned int limit = j->run->limits.remote_pages;
-	struct finding f = check_begin("locality", g);
-	u64 pages = 0, remote = 0, slow = 0;
-	size_t i, n;
+	const struct limits *limits = &j->run->limits;
+	const char *weak = NULL;
+	u64 pages = 0;
+	int i;
 
-	if (j->run->topo->nodes == 1 || !check_limited(limit) ||
+	/* Where memory is spread, or preferred to be, on purpose tells nothing. */
+	if (j->run->topo->nodes == 1 || (g->memory != MEMORY_DEFAULT && !g->mems) ||
 	    g->changed & (CHECK_CPUS | CHECK_AFFINITY | CHECK_MOVED))
 		return;
-	for (n = 0; n < WIRE_MAX_NODES; n++) {
-		pages += g->stats->pages[n];
-		if (n >= j->run->topo->nodes || !topology_node_cpus(j->run->topo, n))
-			slow += g->stats->pages[n];
-	}
-	if (!pages || (!g->mems && check_lacks(j, "locality", g, "numa")))
+	for (i = 0; i < WIRE_MAX_NODES; i++)
+		pages += g->stats->pages[i];
+	if (!pages)
 		return;
-	for (i = 0; i < j->run->nr_reports && !g->mems; i++)
-		if (!strcmp(j->run->reports[i].group, g->name))
-			remote += remote_pages(j->run, &j->run->reports[i].r);
-	f.unit = "% of the pages";
-	f.limit = min_t(u64, check_within(limit, j->run->overcommit), max(limit, 99U));
-	f.seen = remote * 100 / 64 / pages;
-	if (g->mems) {
-		f.limit = MISPLACED_PERCENT;
-		f.seen = 100 - load_local_pages(g->stats, g->mems);
-	}
-	check_judge(j, &f, f.seen <= f.limit, pages < MIN_PAGES ?
-		    "there are too few pages to tell" : NULL,
-		    "pages on other nodes than %s, %llu %% on nodes without CPUs",
-		    g->mems ? "they are bound to" : "their workers run on",
-		    (unsigned long long)(slow * 100 / pages));
+	if (pages < MIN_PAGES)
+		weak = "there are too few pages to tell";
+	if (check_limited(limits->remote_pages) &&
+	    (g->mems || !check_lacks(j, "locality", g, "numa")))
+		remote(j, g, pages, weak);
+	if (check_limited(limits->slow_pages) && !g->mems)
+		slow(j, g, pages, weak);
 }
 
 /* -- Waiting ----------------------------------------------------------------- */

@@ -53,7 +53,7 @@ static const char * const limit_names[] = {
 	"starved_percent", "spread_percent", "gap_ms", "weight_error_percent",
 	"quota_error_percent", "idle_percent", "wake_p50_us", "wake_p99_us", "wake_p999_us",
 	"migrations_per_s", "llc_migrations_per_s", "node_migrations_per_s",
-	"remote_pages_percent", "floor_percent", "rounds_per_s",
+	"remote_pages_percent", "slow_pages_percent", "floor_percent", "rounds_per_s",
 };
 
 _Static_assert(sizeof(struct limits) == sizeof(unsigned int) * ARRAY_SIZE(limit_names),
@@ -619,6 +619,7 @@ static void put_report(struct json_text *j, const struct control_report *report,
 	for (i = 0; i < nr_nodes; i++)
 		jsonw_uint(j->w, r->pages[i]);
 	jsonw_end_array(j->w);
+	put_u64s(j, "on_node", r->on_node, nr_nodes);
 	put_cpus(j, "cpus", &cpus);
 	jsonw_end_object(j->w);
 }

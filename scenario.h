@@ -320,7 +320,9 @@ struct scenario_step {
  * @migrations: per second and worker, of any distance
  * @llc_migrations: the same, between LLCs
  * @node_migrations: the same, between nodes
- * @remote_pages: pages on another node than the worker ran on, percent
+ * @remote_pages: pages on another node than the worker ran on, percent; for two
+ *	nodes, and the wider the more there are, as chance leaves less on its own
+ * @slow_pages: pages on nodes without CPUs, percent
  * @floor: work done, percent of what the CPUs could do
  * @rounds: of work, at least, per second and worker; no default would suit all
  */
@@ -338,6 +340,7 @@ struct limits {
 	unsigned int llc_migrations;
 	unsigned int node_migrations;
 	unsigned int remote_pages;
+	unsigned int slow_pages;
 	unsigned int floor;
 	unsigned int rounds;
 };

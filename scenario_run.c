@@ -679,6 +679,7 @@ static int set_group(struct run *run, const struct scenario_workers *w, struct e
 	*group = (struct check_group){
 		.name = w->name,
 		.cgroup = w->cgroup,
+		.memory = w->memory,
 		.mems = bound_nodes(run, w),
 		.workers = scenario_count(run->sc, w, run->topo),
 		.work = scenario_phases(w) > 1 ? WIRE_WORK_CUSTOM : w->phases[0].work,

@@ -328,6 +328,8 @@ void wire_put_report(struct wire_writer *w, const struct wire_report *report)
 		wire_put_u64(w, report->cpus[i]);
 	for (i = 0; i < ARRAY_SIZE(report->pages); i++)
 		wire_put_u32(w, report->pages[i]);
+	for (i = 0; i < ARRAY_SIZE(report->on_node); i++)
+		wire_put_u64(w, report->on_node[i]);
 }
 
 static enum wire_status check_header(const u8 *header)
@@ -615,4 +617,6 @@ void wire_get_report(struct wire_reader *r, struct wire_report *report)
 		report->cpus[i] = wire_get_u64(r);
 	for (i = 0; i < ARRAY_SIZE(report->pages); i++)
 		report->pages[i] = wire_get_u32(r);
+	for (i = 0; i < ARRAY_SIZE(report->on_node); i++)
+		report->on_node[i] = wire_get_u64(r);
 }

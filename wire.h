@@ -21,7 +21,7 @@
 #include "hist.h"
 
 #define WIRE_MAGIC		0x7274736bU	/* "kstr" */
-#define WIRE_VERSION		3
+#define WIRE_VERSION		4
 #define WIRE_PORT_NAME		"ktstr.wire"	/* of the virtio-console ports */
 #define WIRE_BULK_PORT_NAME	"ktstr.bulk"	/* for content of any size, without frames */
 
@@ -494,6 +494,8 @@ enum wire_distance {
  * @cpus: the CPUs that it was seen on, one bit each
  * @pages: where the pages of its memory (&wire_phase.bytes) are at the end, per
  *	node; of large memory a sample
+ * @on_node: how often it was on which node when it read the clock, after each piece
+ *	of work and each sleep: where it did its work, in parts of the sum
  */
 struct wire_report {
 	const char *group;
@@ -517,6 +519,7 @@ struct wire_report {
 	struct hist wake;
 	u64 cpus[WIRE_MAX_CPUS / 64];
 	u32 pages[WIRE_MAX_NODES];
+	u64 on_node[WIRE_MAX_NODES];
 };
 
 /**

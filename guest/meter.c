@@ -197,6 +197,7 @@ static void see_cpu(struct worker *w, u32 cpu)
 	if (cpu != w->last_cpu)
 		w->report.migrations[place_distance(w->last_cpu, cpu)]++;
 	w->report.cpus[cpu / 64] |= 1ULL << cpu % 64;
+	w->report.on_node[place_node(cpu)]++;
 	w->last_cpu = cpu;
 }
 

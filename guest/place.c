@@ -102,6 +102,11 @@ enum wire_distance place_distance(u32 from, u32 to)
 	return llc_of[from] == llc_of[to] ? WIRE_SAME_LLC : WIRE_CROSS_LLC;
 }
 
+u32 place_node(u32 cpu)
+{
+	return cpu < WIRE_MAX_CPUS ? node_of[cpu] : 0;
+}
+
 void place_pages(void *mem, size_t size, u32 *pages)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), nr = size / page_size, n, i;

@@ -16,6 +16,9 @@ void place_read(void);
 /* How far is it from one CPU to another? */
 enum wire_distance place_distance(u32 from, u32 to);
 
+/* The node that a CPU is on; below WIRE_MAX_NODES */
+u32 place_node(u32 cpu);
+
 /**
  * place_pages() - which nodes has memory its pages on?
  * @mem: the memory

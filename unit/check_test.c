@@ -982,41 +982,98 @@ static void put_pages(struct stage *st, unsigned int i, unsigned int node, u32 p
 	st->stats[0].pages[node] += pages;
 }
 
+/* Worker @i did so many parts of its work on nodes 0 and 1. */
+static void work_on(struct stage *st, unsigned int i, u64 first, u64 second)
+{
+	st->reports[i].r.on_node[0] = first;
+	st->reports[i].r.on_node[1] = second;
+	st->reports[i].r.cpus[0] = (first ? 1 : 0) | (second ? 4 : 0);
+}
+
+/* Workers 0 and 1 are at home on node 0, the others on node 1; by 100 pages each */
+static void settle(struct stage *st)
+{
+	unsigned int i;
+
+	st->run.limits.node_migrations = UNLIMITED;
+	for (i = 0; i < 4; i++) {
+		put_pages(st, i, i / 2, 100);
+		work_on(st, i, i < 2 ? 1000 : 0, i < 2 ? 0 : 1000);
+	}
+}
+
 TEST_F(check, locality_of_pages)
 {
 	struct stage *st = self->st;
 	unsigned int i;
 
 	st->run.limits.node_migrations = UNLIMITED;
-	st->run.limits.remote_pages = 30;
 	EXPECT_EQ(NONE, judge(st, "locality", "a"));
-	/* Workers 0 and 1 are on node 0, the others on node 1. */
 	put_pages(st, 0, 0, 60);
+	work_on(st, 0, 1000, 0);
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "locality", "a"));
 	put_pages(st, 0, 0, 40);
-	put_pages(st, 1, 0, 100);
-	put_pages(st, 2, 1, 100);
-	put_pages(st, 3, 1, 100);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
 	EXPECT_EQ(0, find(st, "locality", "a")->seen);
+	/* Nobody knows where it worked. */
+	work_on(st, 0, 0, 0);
 	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
-	put_pages(st, 0, 1, 300);
-	EXPECT_EQ(42, find(st, "locality", "a")->seen);
+	st->stats[0].pages[0] = 0;
+	st->reports[0].r.pages[0] = 0;
+	settle(st);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	EXPECT_EQ(VERDICT_PASS, check_verdict(&st->findings));
+	/* All are sent away after a while: three quarters of what they did was remote. */
+	for (i = 0; i < 4; i++)
+		work_on(st, i, i < 2 ? 250 : 750, i < 2 ? 750 : 250);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	for (i = 0; i < 4; i++)
+		work_on(st, i, i < 2 ? 240 : 760, i < 2 ? 760 : 240);
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
-	/* It was on both, once: both are its home. */
-	st->reports[0].r.cpus[0] = 5;
-	st->reports[0].r.migrations[WIRE_CROSS_NODE] = 1;
-	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
-	/* All go to and fro: half of the accesses are remote. */
+	EXPECT_EQ(76, find(st, "locality", "a")->seen);
+	EXPECT_EQ(75, find(st, "locality", "a")->limit);
+	EXPECT_EQ(2, find(st, "locality", "a")->cpu);
+	/* Once is enough if it is early: the number of moves says nothing. */
 	for (i = 0; i < 4; i++) {
-		st->reports[i].r.cpus[0] = 5;
-		st->reports[i].r.migrations[WIRE_CROSS_NODE] = 30;
+		work_on(st, i, i < 2 ? 1 : 999, i < 2 ? 999 : 1);
+		st->reports[i].r.migrations[WIRE_CROSS_NODE] = 1;
 	}
-	EXPECT_EQ(50, find(st, "locality", "a")->seen);
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
-	/* By default, chance is no fault. */
-	st->run.limits.remote_pages = check_defaults.remote_pages;
-	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	st->run.overcommit = 16;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
 	st->groups[0].changed = CHECK_CPUS;
+	EXPECT_EQ(NONE, judge(st, "locality", "a"));
+}
+
+/* To and fro, or where chance has put them, is no fault by default. */
+TEST_F(check, locality_by_chance)
+{
+	struct stage *st = self->st;
+	struct errmsg err;
+	unsigned int i;
+
+	settle(st);
+	for (i = 0; i < 4; i++)
+		work_on(st, i, 500, 500);
+	EXPECT_EQ(50, find(st, "locality", "a")->seen);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	st->run.limits.remote_pages = 30;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
+	st->run.limits.remote_pages = check_defaults.remote_pages;
+	/* A quarter of the time on each of four nodes */
+	ASSERT_EQ(0, topology_parse("4n4l1c1t", &st->topo, &err));
+	for (i = 0; i < 4; i++) {
+		st->reports[i].r.on_node[2] = 500;
+		st->reports[i].r.on_node[3] = 500;
+	}
+	EXPECT_EQ(75, find(st, "locality", "a")->seen);
+	EXPECT_EQ(88, find(st, "locality", "a")->limit);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	for (i = 0; i < 4; i++)
+		st->reports[i].r.on_node[3] = 10000;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
+	/* What is spread on purpose is near to nobody. */
+	st->groups[0].memory = MEMORY_INTERLEAVE;
 	EXPECT_EQ(NONE, judge(st, "locality", "a"));
 }
 
@@ -1025,9 +1082,11 @@ TEST_F(check, locality_of_bound_pages)
 	struct stage *st = self->st;
 
 	st->run.limits.node_migrations = UNLIMITED;
+	st->run.limits.slow_pages = UNLIMITED;
 	st->run.sched.lacks = "numa";
 	put_pages(st, 0, 1, 1000);
 	EXPECT_EQ(VERDICT_SKIP, judge(st, "locality", "a"));
+	st->groups[0].memory = MEMORY_BIND;
 	st->groups[0].mems = 2;
 	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
 	put_pages(st, 1, 0, 1000);
@@ -1035,19 +1094,107 @@ TEST_F(check, locality_of_bound_pages)
 	EXPECT_EQ(50, find(st, "locality", "a")->seen);
 }
 
-/* A node without CPUs is remote for everybody. */
+/* A node without CPUs is near to nobody. */
 TEST_F(check, slow_tier)
 {
 	struct stage *st = self->st;
 	struct errmsg err;
 
 	ASSERT_EQ(0, topology_parse("3n2l2c1t,llcs=1:1:0", &st->topo, &err));
-	st->run.limits.node_migrations = UNLIMITED;
-	put_pages(st, 0, 2, 1000);
-	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
-	EXPECT_NE(NULL, strstr(find(st, "locality", "a")->text, "100 % on nodes without CPUs"));
-	put_pages(st, 0, 0, 1000);
+	settle(st);
+	st->run.limits.remote_pages = UNLIMITED;
 	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	put_pages(st, 0, 2, 400);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	EXPECT_EQ(50, find(st, "locality", "a")->seen);
+	put_pages(st, 1, 2, 10);
+	put_pages(st, 1, 63, 10);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
+	EXPECT_EQ(51, find(st, "locality", "a")->seen);
+	EXPECT_EQ(50, find(st, "locality", "a")->limit);
+	EXPECT_NE(NULL, strstr(find(st, "locality", "a")->text, "most of them on node 2"));
+	/* That is no matter of where tasks run, but it is one of the machine. */
+	st->run.sched.lacks = "numa";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "locality", "a"));
+	st->run.limits.slow_pages = 60;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+	st->groups[0].memory = MEMORY_PREFERRED;
+	st->run.limits.slow_pages = 10;
+	EXPECT_EQ(NONE, judge(st, "locality", "a"));
+	/* Without such a node, nothing is slow. */
+	st->groups[0].memory = MEMORY_DEFAULT;
+	ASSERT_EQ(0, topology_parse("3n3l2c1t", &st->topo, &err));
+	st->stats[0].pages[63] = 0;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
+}
+
+/* Who is found wrong is told with the CPU and the time of its longest wait. */
+TEST_F(check, places)
+{
+	static const char * const checks[] = {
+		"workers", "starvation", "spread", "throughput", "latency", "weight",
+	};
+	struct stage *st = self->st;
+	const struct finding *f;
+	size_t i;
+
+	weigh(st);
+	set_share(st, 1, 1);
+	st->stats[1].min_rate = 1;
+	st->stats[1].min_worker = 3;
+	st->stats[1].stuck = 1;
+	st->stats[1].gap.at_ns = 800 * MS;
+	st->stats[1].gap.cpu_after = 3;
+	hist_add(&st->stats[1].wake, 900 * MS, 10000);
+	st->run.limits.rounds = 1000000;
+	st->reports[7].r.flags = WIRE_REPORT_NOT_STOPPED;
+	st->reports[7].r.gap = st->stats[1].gap;
+	for (i = 0; i < ARRAY_SIZE(checks); i++) {
+		f = find(st, checks[i], "b");
+		ASSERT_NE(NULL, f) {
+			TH_LOG("%s", checks[i]);
+		}
+		EXPECT_EQ(VERDICT_FAIL, f->verdict);
+		EXPECT_EQ(3, f->cpu) {
+			TH_LOG("%s", checks[i]);
+		}
+		EXPECT_EQ(800 * MS, f->at_ns);
+	}
+	/* Who got too much took it from somebody who waited. */
+	set_share(st, 0, 1);
+	set_share(st, 1, 99);
+	f = find(st, "weight", "b");
+	EXPECT_EQ(VERDICT_FAIL, f->verdict);
+	EXPECT_EQ(2, f->cpu);
+	EXPECT_EQ(700 * MS, f->at_ns);
+	EXPECT_NE(NULL, strstr(f->text, "workers a waited for up to 60 ms"));
+	/* One that has never waited was nowhere. */
+	st->stats[0].gap = (struct wire_gap){};
+	f = find(st, "weight", "b");
+	EXPECT_EQ(CHECK_NO_CPU, f->cpu);
+	EXPECT_EQ(CHECK_NO_TIME, f->at_ns);
+}
+
+TEST_F(check, places_of_quota_and_moves)
+{
+	struct stage *st = self->st;
+	const struct finding *f;
+
+	limit_quota(st, 20);
+	f = find(st, "quota", "a");
+	EXPECT_EQ(VERDICT_FAIL, f->verdict);
+	EXPECT_EQ(2, f->cpu);
+	EXPECT_EQ(700 * MS, f->at_ns);
+	/* Too much is nobody's wait. */
+	limit_quota(st, 90);
+	EXPECT_EQ(CHECK_NO_CPU, find(st, "quota", "a")->cpu);
+	st->run.limits.migrations = 1;
+	st->stats[0].migrations[WIRE_SAME_LLC] = 100;
+	st->reports[2].r.migrations[WIRE_SAME_LLC] = 90;
+	st->reports[3].r.migrations[WIRE_SAME_LLC] = 10;
+	f = find(st, "migration", "a");
+	EXPECT_EQ(VERDICT_FAIL, f->verdict);
+	EXPECT_NE(NULL, strstr(f->text, "worker 2: 90 times, seen on CPUs 2"));
 }
 
 TEST_F(check, alive)

@@ -130,7 +130,7 @@ def workers(r):
         'timeslices': 9, 'steal_ns': 10,
         'migrations': {'same_llc': 11, 'cross_llc': 12, 'cross_node': 13}, 'unit_ns': 14,
         'measure_ns': 15, 'max_raw_gap_ns': 16, 'max_raw_wake_ns': 17, 'cpus': '0,1023',
-        'pages': [19, 20]})
+        'pages': [19, 20], 'on_node': [21, 22]})
 
 
 def programs(r):
@@ -159,8 +159,8 @@ def limits(r):
         'starved_percent': 1, 'spread_percent': 2, 'gap_ms': 3, 'weight_error_percent': 4,
         'quota_error_percent': 5, 'idle_percent': 6, 'wake_p50_us': 7, 'wake_p99_us': 8,
         'wake_p999_us': 9, 'migrations_per_s': None, 'llc_migrations_per_s': 11,
-        'node_migrations_per_s': 12, 'remote_pages_percent': 13, 'floor_percent': 14,
-        'rounds_per_s': 15})
+        'node_migrations_per_s': 12, 'remote_pages_percent': 13, 'slow_pages_percent': 16,
+        'floor_percent': 14, 'rounds_per_s': 15})
 
 
 def limits_of_layers(r):

@@ -161,6 +161,7 @@ static void set_report(struct shown *s)
 		.timeslices = 9, .steal_ns = 10, .migrations = { 11, 12, 13 }, .unit_ns = 14,
 		.measure_ns = 15, .max_raw_gap_ns = 16, .max_raw_wake_ns = 17,
 		.gap = { .sched_ns = 18 }, .cpus = { 1 }, .pages = { 19, 20 },
+		.on_node = { 21, 22 },
 	};
 	hist_add(&s->reports[0].r.wake, 7, 2);
 	s->reports[0].r.cpus[WIRE_MAX_CPUS / 64 - 1] = 1ULL << 63;
@@ -305,7 +306,7 @@ TEST_F(result, limits)
 		.starved = 1, .spread = 2, .gap_ms = 3, .weight_error = 4, .quota_error = 5,
 		.idle = 6, .wake_p50_us = 7, .wake_p99_us = 8, .wake_p999_us = 9,
 		.migrations = UNLIMITED, .llc_migrations = 11, .node_migrations = 12,
-		.remote_pages = 13, .floor = 14, .rounds = 15,
+		.remote_pages = 13, .slow_pages = 16, .floor = 14, .rounds = 15,
 	};
 	expect(_metadata, self->s, "limits");
 	self->s->result.run = NULL;

@@ -28,8 +28,8 @@ TEST(crc_vectors)
 TEST(header_bytes)
 {
 	static const u8 want[] = {
-		'k', 's', 't', 'r', 3, 0, 0x40, 0, 0x78, 0x56, 0x34, 0x12,
-		6, 0, 0, 0, 0x36, 0x0a, 0x73, 0xa4, 2, 0, 0, 0, 'x', 0,
+		'k', 's', 't', 'r', 4, 0, 0x40, 0, 0x78, 0x56, 0x34, 0x12,
+		6, 0, 0, 0, 0x76, 0x34, 0xaa, 0xc1, 2, 0, 0, 0, 'x', 0,
 	};
 	struct wire_writer w;
 	u8 buf[64];
@@ -193,6 +193,8 @@ TEST_F(wire, round_trip_of_report)
 		in.cpus[i] = ~0ULL - i;
 	for (i = 0; i < ARRAY_SIZE(in.pages); i++)
 		in.pages[i] = 1000 + i;
+	for (i = 0; i < ARRAY_SIZE(in.on_node); i++)
+		in.on_node[i] = ~0ULL - 1000 - i;
 	for (i = 0; i < HIST_BUCKETS; i += 7)
 		in.wake.count[i] = i + 1;
 	in.wake.count[HIST_BUCKETS - 1] = ~0U;
