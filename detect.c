@@ -455,6 +455,20 @@ static void add_check(struct detect_result *result, const char *check)
 			 len ? "," : "", check);
 }
 
+/* Does a FAIL of this check say that the one in question is wrong? */
+static bool is_catch(const struct detect_row *row, const char *check)
+{
+	if (!row->faulty)
+		return false;
+	if (row->check)
+		return !strcmp(row->check, check);
+	/* Whatever kernel it is that does not get through a play, that is its fault. */
+	if (!strcmp(check, "guest"))
+		return row->other_kernel;
+	/* Of a scheduler that has never run, nothing was seen. */
+	return strcmp(check, "load") && strcmp(check, "scenario");
+}
+
 void detect_judge(const struct detect_row *row, enum verdict verdict,
 		  const struct findings *findings, struct detect_result *result)
 {
@@ -470,11 +484,9 @@ void detect_judge(const struct detect_row *row, enum verdict verdict,
 		if (finding->verdict != verdict)
 			continue;
 		add_check(result, finding->check);
-		if (verdict == VERDICT_FAIL && row->check && !strcmp(row->check, finding->check))
+		if (verdict == VERDICT_FAIL && is_catch(row, finding->check))
 			result->stated = true;
 	}
-	if (verdict == VERDICT_FAIL && row->faulty && !row->check)
-		result->stated = true;
 }
 
 /* Could the check that is to decide not decide, whatever others have found? */

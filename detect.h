@@ -84,7 +84,8 @@ struct detect_tables {
  * @name: unique; a word
  * @command: as in struct session_config; NULL for EEVDF
  * @faulty: it is to be found wrong
- * @check: of a faulty one: which has to FAIL; NULL for any
+ * @check: of a faulty one: which has to FAIL; NULL for any of check_run()'s, and, if
+ *	@other_kernel, for "guest"
  * @scenarios: of a faulty one: those of its class, as in struct fixture_sched;
  *	NULL for all that it plays in
  * @min_llcs: see struct fixture_sched
@@ -114,8 +115,8 @@ struct detect_column {
  * struct detect_result - how a play ended
  * @played: it was played
  * @verdict: of the last try
- * @stated: it is a FAIL, and the check that is stated of the scheduler is among
- *	those that failed
+ * @stated: it is a FAIL, and the check that is stated of the scheduler, or one that
+ *	will do if none is, is among those that failed
  * @ms: how long it took, all tries
  * @checks: those with that verdict, if it is FAIL or INCONCLUSIVE: "gap,latency"
  */

@@ -515,6 +515,47 @@ TEST(judgement)
 	EXPECT_STREQ("", result.checks);
 }
 
+/* A play that did not come to its end shows nothing that is wrong with a scheduler. */
+TEST(what_catches_one_of_which_no_check_is_stated)
+{
+	static const struct {
+		const char *check;
+		bool scheduler;
+		bool kernel;
+	} cases[] = {
+		{ "guest", false, true }, { "scenario", false, false },
+		{ "load", false, false }, { "gap", true, true }, { "alive", true, true },
+	};
+	const struct detect_row scheduler = { .faulty = true };
+	const struct detect_row kernel = { .faulty = true, .other_kernel = true };
+	const struct detect_row stated = { .faulty = true, .check = "load" };
+	struct detect_result result;
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		findings.nr = 0;
+		add(&findings, cases[i].check, VERDICT_FAIL);
+		detect_judge(&scheduler, VERDICT_FAIL, &findings, &result);
+		EXPECT_EQ(cases[i].scheduler, result.stated) {
+			TH_LOG("scheduler, %s", cases[i].check);
+		}
+		EXPECT_STREQ(cases[i].check, result.checks);
+		detect_judge(&kernel, VERDICT_FAIL, &findings, &result);
+		EXPECT_EQ(cases[i].kernel, result.stated) {
+			TH_LOG("kernel, %s", cases[i].check);
+		}
+		detect_judge(&stated, VERDICT_FAIL, &findings, &result);
+		EXPECT_EQ(!strcmp(cases[i].check, "load"), result.stated);
+	}
+	/* What else failed before the guest did is something that was seen. */
+	findings.nr = 0;
+	add(&findings, "guest", VERDICT_FAIL);
+	add(&findings, "gap", VERDICT_FAIL);
+	detect_judge(&scheduler, VERDICT_FAIL, &findings, &result);
+	EXPECT_EQ(true, result.stated);
+}
+
 /* A name that is the beginning, the end or the middle of another is another one. */
 TEST(checks_with_similar_names)
 {
