@@ -253,8 +253,9 @@ bool detect_read(struct detect_plan *plan, char *line);
  * @faulty: schedulers that are to be found wrong
  * @caught: those found wrong in every round: in a scenario of their class, by the
  *	check that is stated
- * @judged: plays of the others that were no SKIP
+ * @judged: plays of the others that were a PASS or a FAIL
  * @blamed: those that were a FAIL
+ * @unjudged: others that have no such play, though the plan has all of theirs
  * @inconclusive: plays of all that were INCONCLUSIVE to the last; they neither
  *	catch nor blame
  * @skipped: plays of all that were a SKIP
@@ -265,6 +266,7 @@ struct detect_sum {
 	size_t caught;
 	size_t judged;
 	size_t blamed;
+	size_t unjudged;
 	size_t inconclusive;
 	size_t skipped;
 	size_t missing;
@@ -273,7 +275,7 @@ struct detect_sum {
 /* Sum up what was played. */
 struct detect_sum detect_sum(const struct detect_plan *plan);
 
-/* Is all well: everything played, all caught, nobody blamed? */
+/* Is all well: everything played, all caught, everybody else judged, and nobody blamed? */
 bool detect_sum_good(const struct detect_sum *sum);
 
 /**

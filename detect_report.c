@@ -73,6 +73,33 @@ static bool is_caught(const struct detect_plan *plan, size_t row)
 	return true;
 }
 
+static bool is_judged(const struct detect_play *play)
+{
+	return play->result.played && (play->result.verdict == VERDICT_PASS ||
+				       play->result.verdict == VERDICT_FAIL);
+}
+
+/*
+ * Was none of a healthy scheduler's plays judged? If other shards have plays of it,
+ * that is for the report of all to say.
+ */
+static bool is_unjudged(const struct detect_plan *plan, size_t row)
+{
+	const struct detect_play *play;
+	size_t nr = 0;
+
+	if (plan->rows[row].faulty)
+		return false;
+	for (play = plan->plays; play < plan->plays + plan->nr_plays; play++) {
+		if (play->row != row)
+			continue;
+		if (is_judged(play))
+			return false;
+		nr++;
+	}
+	return nr && nr == plan->nr_columns * plan->rounds;
+}
+
 struct detect_sum detect_sum(const struct detect_plan *plan)
 {
 	const struct detect_play *play;
@@ -80,6 +107,7 @@ struct detect_sum detect_sum(const struct detect_plan *plan)
 	size_t row;
 
 	for (row = 0; row < plan->nr_rows; row++) {
+		sum.unjudged += is_unjudged(plan, row);
 		if (!is_to_be_caught(plan, row))
 			continue;
 		sum.faulty++;
@@ -92,7 +120,7 @@ struct detect_sum detect_sum(const struct detect_plan *plan)
 		}
 		sum.skipped += play->result.verdict == VERDICT_SKIP;
 		sum.inconclusive += play->result.verdict == VERDICT_INCONCLUSIVE;
-		if (plan->rows[play->row].faulty || play->result.verdict == VERDICT_SKIP)
+		if (plan->rows[play->row].faulty || !is_judged(play))
 			continue;
 		sum.judged++;
 		sum.blamed += play->result.verdict == VERDICT_FAIL;
@@ -102,7 +130,7 @@ struct detect_sum detect_sum(const struct detect_plan *plan)
 
 bool detect_sum_good(const struct detect_sum *sum)
 {
-	return !sum->missing && !sum->blamed && sum->caught == sum->faulty;
+	return !sum->missing && !sum->blamed && !sum->unjudged && sum->caught == sum->faulty;
 }
 
 /* -- the matrix ------------------------------------------------------------------ */
@@ -226,6 +254,9 @@ void detect_report(const struct detect_plan *plan, const struct detect_config *c
 		if (is_to_be_caught(plan, i) && !is_caught(plan, i))
 			print_not_caught(plan, i, f);
 	print_blamed(plan, f);
+	for (i = 0; i < plan->nr_rows; i++)
+		if (is_unjudged(plan, i))
+			fprintf(f, "never judged: %s, in any play\n", plan->rows[i].name);
 	if (sum.missing)
 		fprintf(f, "not played: %zu of %zu plays\n", sum.missing, plan->nr_plays);
 	if (sum.inconclusive)

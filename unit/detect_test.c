@@ -857,8 +857,9 @@ TEST_F(plan, a_healthy_one_is_blamed)
 	set(&self->plan, "good", "crowd", 1, VERDICT_SKIP, false, "");
 	set(&self->plan, "good", "crowd", 2, VERDICT_SKIP, false, "");
 	sum = detect_sum(&self->plan);
-	EXPECT_EQ(10, sum.judged);
+	EXPECT_EQ(9, sum.judged);
 	EXPECT_EQ(1, sum.blamed);
+	EXPECT_EQ(0, sum.unjudged);
 	EXPECT_EQ(1, sum.inconclusive);
 	EXPECT_EQ(2, sum.skipped);
 	EXPECT_EQ(false, detect_sum_good(&sum));
@@ -870,8 +871,65 @@ TEST_F(plan, a_healthy_one_is_blamed)
 		TH_LOG("%s", text);
 	}
 	EXPECT_NE(NULL, strstr(text, "\neevdf               0/2    0/2    1/2\n"));
-	EXPECT_EQ(true, ends_with(text, "caught: 2 of 2\nfalse alarms: 1 of 10\n"));
+	EXPECT_EQ(true, ends_with(text, "caught: 2 of 2\nfalse alarms: 1 of 9\n"));
+	EXPECT_NE(NULL, strstr(text, "\nINCONCLUSIVE, which neither catches nor blames: 1 play"));
+	EXPECT_EQ(false, !!strstr(text, "never judged"));
 	free(text);
+}
+
+/* Nobody can have blamed it: that is no praise. */
+TEST_F(plan, a_healthy_one_is_never_judged)
+{
+	static const char * const scenarios[] = { "crowd", "crowded", "nodes" };
+	struct detect_sum sum;
+	char *text;
+	size_t i;
+
+	ASSERT_EQ(0, make(self));
+	play_well(&self->plan);
+	for (i = 0; i < ARRAY_SIZE(scenarios); i++) {
+		set(&self->plan, "good", scenarios[i], 1, VERDICT_INCONCLUSIVE, false, "gap");
+		set(&self->plan, "good", scenarios[i], 2, VERDICT_SKIP, false, "");
+	}
+	sum = detect_sum(&self->plan);
+	EXPECT_EQ(6, sum.judged);
+	EXPECT_EQ(0, sum.blamed);
+	EXPECT_EQ(1, sum.unjudged);
+	EXPECT_EQ(false, detect_sum_good(&sum));
+	text = report(self);
+	ASSERT_NE(NULL, text);
+	EXPECT_NE(NULL, strstr(text, "\nnever judged: good, in any play\n"));
+	EXPECT_EQ(true, ends_with(text, "caught: 2 of 2\nfalse alarms: 0 of 6\n"));
+	free(text);
+
+	set(&self->plan, "good", "nodes", 2, VERDICT_PASS, false, "");
+	sum = detect_sum(&self->plan);
+	EXPECT_EQ(7, sum.judged);
+	EXPECT_EQ(0, sum.unjudged);
+	EXPECT_EQ(true, detect_sum_good(&sum));
+}
+
+/* What one shard could not judge another one may have. */
+TEST_F(plan, a_healthy_one_is_not_judged_in_a_shard)
+{
+	struct detect_sum sum;
+	size_t i, healthy = 0;
+
+	self->cfg.nr_shards = 3;
+	for (self->cfg.shard = 1; self->cfg.shard <= 3; self->cfg.shard++) {
+		ASSERT_EQ(0, make(self));
+		for (i = 0; i < self->plan.nr_plays; i++) {
+			healthy += !self->plan.rows[self->plan.plays[i].row].faulty;
+			self->plan.plays[i].result = (struct detect_result){
+				.played = true, .verdict = VERDICT_SKIP,
+			};
+		}
+		sum = detect_sum(&self->plan);
+		EXPECT_EQ(0, sum.judged);
+		EXPECT_EQ(0, sum.unjudged);
+		detect_plan_free(&self->plan);
+	}
+	EXPECT_EQ(12, healthy);
 }
 
 TEST_F(plan, what_was_not_played_is_not_well)
