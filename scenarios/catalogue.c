@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "catalogue.h"
+#include "fixture_scheds.h"
 #include "keeper.h"
 #include "ktstr_test.h"
 #include "own_path.h"
@@ -148,17 +149,39 @@ static void add_variant(struct __fixture_metadata *fixture, const char *schedule
 	__register_fixture_variant(fixture, variant);
 }
 
+static void add_scheduler(struct __fixture_metadata *fixture, const char *command,
+			  const char *name)
+{
+	add_variant(fixture, command, NULL, "%s", name);
+	if (is_set(ENV_FULL))
+		add_variant(fixture, command, LARGE_TOPOLOGY, "%s_%s", name, LARGE_TOPOLOGY);
+}
+
+/* No scenario may blame those either that the faults are made of. */
+static void add_healthy(struct __fixture_metadata *fixture)
+{
+	char *command, name[64];
+	size_t i;
+
+	for (i = 0; i < nr_fixture_scheds; i++) {
+		if (fixture_scheds[i].fault != KTSTR_FAULT_NONE)
+			continue;
+		if (asprintf(&command, "scx_ktstr --policy %s", fixture_scheds[i].name) < 0)
+			abort();
+		snprintf(name, sizeof(name), "scx_ktstr_%s", fixture_scheds[i].name);
+		add_scheduler(fixture, command, name);
+	}
+}
+
 static void add_variants(struct __fixture_metadata *fixture)
 {
 	const char *scheduler = ktstr_env(ENV_SCHEDULER), *topology = ktstr_env(ENV_TOPOLOGY);
 	const struct scheduler *sched;
 
-	for (sched = schedulers_tree; sched->name; sched++) {
-		add_variant(fixture, sched->command, NULL, "%s", sched->name);
-		if (is_set(ENV_FULL))
-			add_variant(fixture, sched->command, LARGE_TOPOLOGY, "%s_%s",
-				    sched->name, LARGE_TOPOLOGY);
-	}
+	for (sched = schedulers_tree; sched->name; sched++)
+		add_scheduler(fixture, sched->command, sched->name);
+	if (is_set(ENV_FULL))
+		add_healthy(fixture);
 	if (scheduler || topology)
 		add_variant(fixture, scheduler, topology, "env");
 }
