@@ -469,11 +469,22 @@ static bool is_catch(const struct detect_row *row, const char *check)
 	return strcmp(check, "load") && strcmp(check, "scenario");
 }
 
+/* Could the check that is to decide not decide, whatever others have found? */
+static bool is_undecided(const struct detect_row *row, const struct findings *findings)
+{
+	const struct finding *finding;
+
+	finding = row->check ? check_find(findings, row->check, NULL) : NULL;
+	return finding && finding->verdict == VERDICT_INCONCLUSIVE;
+}
+
 void detect_judge(const struct detect_row *row, enum verdict verdict,
 		  const struct findings *findings, struct detect_result *result)
 {
 	const struct finding *finding;
 
+	if (verdict == VERDICT_FAIL && is_undecided(row, findings))
+		verdict = VERDICT_INCONCLUSIVE;
 	result->played = true;
 	result->verdict = verdict;
 	result->stated = false;
@@ -487,18 +498,6 @@ void detect_judge(const struct detect_row *row, enum verdict verdict,
 		if (verdict == VERDICT_FAIL && is_catch(row, finding->check))
 			result->stated = true;
 	}
-}
-
-/* Could the check that is to decide not decide, whatever others have found? */
-static bool is_undecided(const struct detect_row *row, const struct findings *findings,
-			 const struct detect_result *result)
-{
-	const struct finding *finding;
-
-	if (result->verdict != VERDICT_FAIL || result->stated || !row->check)
-		return result->verdict == VERDICT_INCONCLUSIVE;
-	finding = check_find(findings, row->check, NULL);
-	return finding && finding->verdict == VERDICT_INCONCLUSIVE;
 }
 
 int detect_play(const struct detect_plan *plan, struct detect_play *play,
@@ -524,7 +523,7 @@ int detect_play(const struct detect_plan *plan, struct detect_play *play,
 	for (tries = 0; tries < DETECT_MAX_TRIES; tries++) {
 		findings->nr = 0;
 		detect_judge(row, play_fn(stage, &what, findings), findings, &play->result);
-		if (!is_undecided(row, findings, &play->result))
+		if (play->result.verdict != VERDICT_INCONCLUSIVE)
 			break;
 	}
 	play->result.ms = (clock_ns() - start) / NSEC_PER_MSEC;

@@ -23,10 +23,7 @@
 #define DETECT_COMMAND_SIZE	64
 #define DETECT_CHECKS_SIZE	96
 
-/*
- * A play that is INCONCLUSIVE is played again until it was played so often; so is one
- * of a faulty scheduler whose stated check is, even if others have failed.
- */
+/* A play that is INCONCLUSIVE is played again until it was played so often. */
 #define DETECT_MAX_TRIES	3
 
 /**
@@ -114,7 +111,8 @@ struct detect_column {
 /**
  * struct detect_result - how a play ended
  * @played: it was played
- * @verdict: of the last try
+ * @verdict: of the last try. Of a faulty scheduler it is INCONCLUSIVE if its stated
+ *	check is, even if others have failed.
  * @stated: it is a FAIL, and the check that is stated of the scheduler, or one that
  *	will do if none is, is among those that failed
  * @ms: how long it took, all tries

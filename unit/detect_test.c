@@ -492,11 +492,13 @@ TEST(judgement)
 	add(&findings, "starvation", VERDICT_FAIL);
 	detect_judge(&faulty, VERDICT_FAIL, &findings, &result);
 	EXPECT_EQ(true, result.played);
-	EXPECT_EQ(VERDICT_FAIL, result.verdict);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, result.verdict);
 	EXPECT_EQ(false, result.stated);
-	EXPECT_STREQ("starvation", result.checks);
+	EXPECT_STREQ("gap", result.checks);
 	detect_judge(&any, VERDICT_FAIL, &findings, &result);
+	EXPECT_EQ(VERDICT_FAIL, result.verdict);
 	EXPECT_EQ(true, result.stated);
+	EXPECT_STREQ("starvation", result.checks);
 	detect_judge(&healthy, VERDICT_FAIL, &findings, &result);
 	EXPECT_EQ(false, result.stated);
 
@@ -651,7 +653,17 @@ TEST_F(plan, stated_check_that_is_inconclusive_is_played_again)
 	script[0] = VERDICT_PASS;
 	ASSERT_EQ(0, detect_play(&self->plan, faulty, other_fails, &stage, NULL));
 	EXPECT_EQ(1, stage.plays);
+	EXPECT_EQ(VERDICT_FAIL, faulty->result.verdict);
 	EXPECT_EQ(false, faulty->result.stated);
+
+	stage.plays = 0;
+	script[0] = VERDICT_INCONCLUSIVE;
+	script[1] = VERDICT_INCONCLUSIVE;
+	script[2] = VERDICT_INCONCLUSIVE;
+	ASSERT_EQ(0, detect_play(&self->plan, faulty, other_fails, &stage, NULL));
+	EXPECT_EQ(3, stage.plays);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, faulty->result.verdict);
+	EXPECT_STREQ("starvation", faulty->result.checks);
 
 	/* There is nothing that could take the blame from a healthy one. */
 	stage.plays = 0;
