@@ -108,17 +108,25 @@ static struct detect_row *add_row(struct detect_plan *plan, const char *name)
 	return row;
 }
 
-static void add_own_row(struct detect_plan *plan, const struct fixture_sched *sched)
+static void add_own_row(struct detect_plan *plan, const struct detect_config *cfg,
+			const struct fixture_sched *sched)
 {
 	bool faulty = sched->fault != KTSTR_FAULT_NONE;
-	struct detect_row *row = add_row(plan, sched->name);
+	struct detect_row *row;
 
+	if (cfg->field && !sched->field)
+		return;
+	row = add_row(plan, sched->name);
 	snprintf(row->own_command, sizeof(row->own_command), "scx_ktstr --%s %s",
 		 faulty ? "fault" : "policy", sched->name);
 	row->command = row->own_command;
 	row->faulty = faulty;
 	row->check = sched->check;
-	row->scenarios = sched->scenarios;
+	if (sched->scenarios) {
+		snprintf(row->own_scenarios, sizeof(row->own_scenarios), "%.*s",
+			 (int)strcspn(sched->scenarios, cfg->field ? " " : ""), sched->scenarios);
+		row->scenarios = row->own_scenarios;
+	}
 	row->min_llcs = sched->min_llcs;
 	row->min_nodes = sched->min_nodes;
 }
@@ -138,10 +146,12 @@ static int make_rows(struct detect_plan *plan, const struct detect_config *cfg,
 
 	for (i = 0; i < tables->nr_scheds; i++)
 		if (tables->scheds[i].fault != KTSTR_FAULT_NONE)
-			add_own_row(plan, &tables->scheds[i]);
+			add_own_row(plan, cfg, &tables->scheds[i]);
 	for (i = 0; i < tables->nr_scheds; i++)
 		if (tables->scheds[i].fault == KTSTR_FAULT_NONE)
-			add_own_row(plan, &tables->scheds[i]);
+			add_own_row(plan, cfg, &tables->scheds[i]);
+	if (cfg->field)
+		return 0;
 	for (tree = tables->tree; tree->name; tree++)
 		if (cfg->full || !tree->command)
 			add_row(plan, tree->name)->command = tree->command;

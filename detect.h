@@ -22,12 +22,15 @@
 #define DETECT_NAME_SIZE	32
 #define DETECT_COMMAND_SIZE	64
 #define DETECT_CHECKS_SIZE	96
+#define DETECT_SCENARIOS_SIZE	128
 
 /* A play that is INCONCLUSIVE is played again until it was played so often. */
 #define DETECT_MAX_TRIES	3
 
 /**
  * struct detect_config - what is asked for
+ * @field: only faulty schedulers whose bug is of a class that is seen in the field
+ *	(struct fixture_sched), each in the first of its scenarios
  * @full: KTSTR_FULL=1: all schedulers in all scenarios
  * @rounds: KTSTR_ROUNDS: how often each scheduler plays in each of its scenarios
  * @shard: KTSTR_SHARD=SHARD/NR: which part of the plays, from 1
@@ -39,6 +42,7 @@
  * @expect_fail: KTSTR_EXPECT=fail: these two are to be found wrong
  */
 struct detect_config {
+	bool field;
 	bool full;
 	unsigned int rounds;
 	unsigned int shard;
@@ -83,12 +87,13 @@ struct detect_tables {
  * @faulty: it is to be found wrong
  * @check: of a faulty one: which has to FAIL; NULL for any of check_run()'s, and, if
  *	@other_kernel, for "guest"
- * @scenarios: of a faulty one: those of its class, as in struct fixture_sched;
- *	NULL for all that it plays in
+ * @scenarios: of a faulty one: those that are to catch it, separated by blanks; NULL
+ *	for all that it plays in
  * @min_llcs: see struct fixture_sched
  * @min_nodes: likewise
  * @other_kernel: it runs on the kernel of struct detect_config
  * @own_command: for @command
+ * @own_scenarios: for @scenarios
  */
 struct detect_row {
 	char name[DETECT_NAME_SIZE];
@@ -100,6 +105,7 @@ struct detect_row {
 	unsigned int min_nodes;
 	bool other_kernel;
 	char own_command[DETECT_COMMAND_SIZE];
+	char own_scenarios[DETECT_SCENARIOS_SIZE];
 };
 
 /* A scenario */

@@ -8,6 +8,7 @@
 #define KTSTR_FIXTURE_SCHEDS_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "bpf/scx_ktstr.h"
@@ -34,6 +35,8 @@ enum fixture_policy {
  * @fault: what is wrong with it; KTSTR_FAULT_NONE for healthy ones
  * @param: how wrong, by default; 0 if there is nothing to choose
  * @param_is: what @param is, with its unit; or NULL
+ * @field: its bug is of a class that is seen in the field, so that "make check" plays
+ *	it in the first of @scenarios
  * @min_llcs: last-level caches that a machine needs for the fault to show
  * @min_nodes: nodes with CPUs that it needs
  * @scenarios: those of the catalogue that must catch it, SUITE.NAME, separated by
@@ -50,6 +53,7 @@ struct fixture_sched {
 	enum ktstr_fault fault;
 	u64 param;
 	const char *param_is;
+	bool field;
 	unsigned int min_llcs;
 	unsigned int min_nodes;
 	const char *scenarios;

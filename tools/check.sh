@@ -235,6 +235,7 @@ for scenario in scenarios/*.c; do
 	name=$(basename "$scenario" .c)
 	[ "$name" = catalogue ] || start "$name" program "$KTSTR_PROGRAMS/$name"
 done
+start detect program "$KTSTR_PROGRAMS/ktstr_detect" check
 # The largest program has a part for each scheduler: the variants of any of its fixtures.
 mapfile -t variants < <("$KTSTR_PROGRAMS/catalogue" -l 2>&1 |
 	awk '/^-/ { on = 0 } /^basic / { on = 1 } on && substr($0, 22, 1) != " " {

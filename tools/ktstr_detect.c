@@ -8,6 +8,8 @@
  *					parts to play at once, seconds in all, seconds left
  *	ktstr_detect play DONE I/N	play part I of N of what is left
  *	ktstr_detect report DONE	the matrix; status 1 if it is not as it should be
+ *	ktstr_detect check		KTAP: is a fault of each class that is seen in the
+ *					field caught? Whatever else the environment asks for
  *
  * DONE is a file with lines that "play" has printed, which may be among others; "-"
  * is none. Exit status: 2 for wrong arguments, 4 (KSFT_SKIP) if this host cannot run
@@ -21,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "kselftest.h"
 
 #include "detect.h"
 #include "emulated.h"
@@ -185,7 +189,7 @@ static void choose_kernel(struct detect *d, bool other)
 {
 	static int now = -1;
 
-	if (now == other)
+	if (now == other || (!d->cfg.kernel && !d->cfg.cmdline))
 		return;
 	stage_end(&d->stage);
 	set_or_unset(ENV_KERNEL, other && d->cfg.kernel ? d->cfg.kernel : d->usual_kernel);
@@ -212,8 +216,6 @@ static int play(struct detect *d, struct detect_play *play)
 		fprintf(stderr, "ktstr_detect: no memory\n");
 		return EXIT_FAILURE;
 	}
-	detect_write(&d->plan, play, stdout);
-	fflush(stdout);
 	return 0;
 }
 
@@ -231,15 +233,77 @@ static int play_part(struct detect *d, const char *text)
 	}
 	detect_plan_left(&d->plan, part, nr_parts);
 	d->stage.reuse = true;
-	for (i = 0; i < d->plan.nr_plays && !ret; i++)
+	for (i = 0; i < d->plan.nr_plays && !ret; i++) {
 		ret = play(d, &d->plan.plays[i]);
+		if (ret)
+			break;
+		detect_write(&d->plan, &d->plan.plays[i], stdout);
+		fflush(stdout);
+	}
 	stage_end(&d->stage);
 	return ret;
 }
 
+/* -- "make check" --------------------------------------------------------------------- */
+
+/* What else failed, or why it was not judged, was said while it was played. */
+static void print_test(const struct detect_plan *plan, const struct detect_play *play)
+{
+	const struct scenario *sc = plan->columns[play->column].sc;
+	const struct detect_row *row = &plan->rows[play->row];
+	const struct detect_result *result = &play->result;
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s.%s catches %s by %s", sc->suite, sc->name, row->name,
+		 row->check);
+	if (result->stated)
+		ksft_test_result_pass("%s\n", name);
+	else if (result->verdict == VERDICT_SKIP)
+		ksft_test_result_skip("%s: it could not be played, see above\n", name);
+	else if (result->verdict == VERDICT_INCONCLUSIVE)
+		ksft_test_result_skip("%s: INCONCLUSIVE %d times, at last %s\n", name,
+				      DETECT_MAX_TRIES, result->checks);
+	else
+		ksft_test_result_fail("%s: %s %s\n", name, verdict_name(result->verdict),
+				      result->checks);
+	fflush(stdout);
+}
+
+/*
+ * Beside other tests, a host may be denied so much that limits are too wide for a fault
+ * (check_overcommit()): one that passes has a second chance.
+ */
+static int play_for_check(struct detect *d, struct detect_play *what)
+{
+	int ret = play(d, what);
+
+	if (!ret && what->result.verdict == VERDICT_PASS)
+		ret = play(d, what);
+	return ret;
+}
+
+static int check(struct detect *d)
+{
+	int ret = 0;
+	size_t i;
+
+	ksft_print_header();
+	ksft_set_plan(d->plan.nr_plays);
+	d->stage.reuse = true;
+	for (i = 0; i < d->plan.nr_plays && !ret; i++) {
+		ret = play_for_check(d, &d->plan.plays[i]);
+		if (!ret)
+			print_test(&d->plan, &d->plan.plays[i]);
+	}
+	stage_end(&d->stage);
+	ksft_print_cnts();
+	return ret ?: ksft_get_fail_cnt() ? KSFT_FAIL : KSFT_PASS;
+}
+
 static int refuse(void)
 {
-	fprintf(stderr, "usage: ktstr_detect files | plan DONE | play DONE I/N | report DONE\n");
+	fprintf(stderr,
+		"usage: ktstr_detect files | plan DONE | play DONE I/N | report DONE | check\n");
 	return STATUS_USAGE;
 }
 
@@ -249,7 +313,9 @@ static int run(struct detect *d, int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "files"))
 		return list_files(d);
-	if (argc < 3)
+	if (argc == 2 && !strcmp(argv[1], "check"))
+		return check(d);
+	if (argc < 3 || d->cfg.field)
 		return refuse();
 	ret = read_done(d, argv[2]);
 	if (ret)
@@ -279,6 +345,14 @@ static void find_usual_kernel(struct detect *d)
 	d->cfg.kernel = NULL;
 }
 
+static int configure(struct detect *d, const char *what, struct errmsg *err)
+{
+	if (strcmp(what, "check"))
+		return detect_config(&d->cfg, err) ?: check_files(&d->cfg, err);
+	d->cfg = (struct detect_config){ .field = true, .rounds = 1, .shard = 1, .nr_shards = 1 };
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct detect_tables tables = {
@@ -288,14 +362,15 @@ int main(int argc, char **argv)
 		.suites = catalogue,
 		.nr_suites = nr_suites,
 	};
+	const char *what = argc > 1 ? argv[1] : "";
 	struct detect d = {};
 	struct errmsg err;
 	int ret;
 
-	ret = detect_config(&d.cfg, &err) ?: check_files(&d.cfg, &err);
+	ret = configure(&d, what, &err);
 	if (ret)
 		return tell(&err);
-	if (argc > 1 && !strcmp(argv[1], "play") && emulated_needed(argc, argv, &ret))
+	if ((!strcmp(what, "play") || d.cfg.field) && emulated_needed(argc, argv, &ret))
 		return ret;
 	find_usual_kernel(&d);
 	ret = detect_plan(&d.plan, &d.cfg, &tables, &err);

@@ -243,14 +243,18 @@ TEST(quick_ones_are_after_what_the_field_has_seen)
 	};
 	const struct fixture_sched *s;
 	const struct scenario *sc;
-	size_t i;
+	size_t i, nr = 0;
 
+	for (i = 0; i < nr_fixture_scheds; i++)
+		nr += fixture_scheds[i].field;
+	EXPECT_EQ(ARRAY_SIZE(classes), nr);
 	for (i = 0; i < ARRAY_SIZE(classes); i++) {
 		sc = catalogue_scenario(classes[i].suite, classes[i].name);
 		s = fixture_sched_find(classes[i].fault);
 		ASSERT_NE(NULL, sc);
 		ASSERT_NE(NULL, s);
 		EXPECT_EQ(true, sc->quick);
+		EXPECT_EQ(true, s->field);
 		EXPECT_EQ(sc, nth_scenario(s->scenarios, 0)) {
 			TH_LOG("%s is not caught by %s.%s", s->name, sc->suite, sc->name);
 		}

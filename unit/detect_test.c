@@ -39,6 +39,7 @@ static const struct fixture_sched scheds[] = {
 		.fault = KTSTR_FAULT_STARVE,
 		.check = "starvation",
 		.scenarios = "fair.crowd large.nodes",
+		.field = true,
 	}, {
 		.name = "delay",
 		.fault = KTSTR_FAULT_DELAY,
@@ -235,6 +236,18 @@ TEST_F(plan, full_is_all_in_all)
 	EXPECT_EQ(true, detect_counts(&self->plan, find(&self->plan, "starve", "crowd", 1)));
 	EXPECT_EQ(false, detect_counts(&self->plan, find(&self->plan, "starve", "crowded", 1)));
 	EXPECT_EQ(false, detect_counts(&self->plan, find(&self->plan, "good", "crowd", 1)));
+}
+
+TEST_F(plan, field_is_one_play_for_each_class_that_the_field_has_seen)
+{
+	self->cfg.field = true;
+	self->cfg.rounds = 1;
+	ASSERT_EQ(0, make(self));
+	EXPECT_EQ(1, self->plan.nr_rows);
+	EXPECT_EQ(1, self->plan.nr_columns);
+	EXPECT_EQ(1, self->plan.nr_plays);
+	EXPECT_EQ(1, count(&self->plan, "starve", "crowd"));
+	EXPECT_EQ(true, detect_counts(&self->plan, &self->plan.plays[0]));
 }
 
 TEST_F(plan, commands)
