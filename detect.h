@@ -255,8 +255,8 @@ bool detect_read(struct detect_plan *plan, char *line);
 /**
  * struct detect_sum - the result of all
  * @faulty: schedulers that are to be found wrong
- * @caught: those found wrong in every round: in a scenario of their class, by the
- *	check that is stated
+ * @caught: those found wrong in every round: in at least one scenario of their class,
+ *	by the check that is stated
  * @judged: plays of the others that were a PASS or a FAIL
  * @blamed: those that were a FAIL
  * @unjudged: others that have no such play, though the plan has all of theirs

@@ -39,8 +39,9 @@ enum fixture_policy {
  *	it in the first of @scenarios
  * @min_llcs: last-level caches that a machine needs for the fault to show
  * @min_nodes: nodes with CPUs that it needs
- * @scenarios: those of the catalogue that must catch it, SUITE.NAME, separated by
- *	blanks; NULL for healthy ones
+ * @scenarios: those of the catalogue in each of which it shows, SUITE.NAME, separated
+ *	by blanks; one of them has to catch it whenever all are played (detect.h), as a
+ *	play may be INCONCLUSIVE. NULL for healthy ones
  * @check: the finding (check.h) that fails in each of them; "load" if the scheduler
  *	never starts
  * @text: one sentence about it
