@@ -28,7 +28,7 @@
 
 /* What a session's scheduler is called that is the kernel's own */
 #define EEVDF			"EEVDF"
-#define NOT_LOADED	"(not loaded yet)"
+#define NOT_LOADED		"(not loaded yet)"
 
 /* How often each CPU is tried for a scheduler that can be initialised on one only */
 #define LOAD_ROUNDS		4
