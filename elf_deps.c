@@ -270,7 +270,8 @@ static int open_elf(struct object *obj, int fd)
 	obj->elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (obj->elf)
 		ret = read_elf(obj);
-	if (ret && is_shortage(errno))
+	/* Without its strings, a file looks damaged. */
+	if ((ret || !obj->strings) && is_shortage(errno))
 		ret = -errno;
 	if (obj->elf)
 		elf_cntl(obj->elf, ELF_C_FDDONE);
