@@ -136,9 +136,14 @@ $(OUTPUT)/ktstr_detect: $(OBJ)/tools/ktstr_detect.o
 
 # What building a VM calls outside of itself: the test makes each call fail.
 comma := ,
-unit_fault_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,ioctl open mmap madvise eventfd \
-		      fstat pread malloc calloc realloc asprintf pthread_create \
-		      sched_getaffinity sigaction elf_begin gelf_getehdr elf_getphdrnum gelf_getphdr)
+unit_fault_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%, \
+		      open openat fopen fdopendir mkdir memfd_create eventfd timerfd_create \
+		      fstat fstatat realpath read pread write lseek flock ftruncate fchmod \
+		      futimens mmap madvise mbind malloc calloc realloc reallocarray strdup \
+		      tsearch pthread_create pthread_setaffinity_np pthread_setschedparam \
+		      sched_getaffinity sigaction elf_begin elf_getphdrnum \
+		      elf_getdata_rawchunk gelf_getehdr gelf_getphdr ioctl asprintf \
+		      numa_max_node)
 # The host's memory, which the test has none of to count on.
 unit_performance_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,numa_mem_map \
 			    numa_mem_free_huge_pages)
