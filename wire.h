@@ -490,7 +490,8 @@ enum wire_distance {
  * @max_raw_wake_ns: the longest time from a wake-up that was due until it ran
  * @gap: the gap with the longest &wire_gap.sched_ns, a late wake-up being one
  * @wake: times from wake-ups that were due until it ran; those above 1 ms as
- *	&wire_gap.sched_ns, those above 10 ms with steal taken off
+ *	&wire_gap.sched_ns, those above 10 ms with steal taken off. After a read from
+ *	a device: the run delay, or all of the read if that took less than 1 ms
  * @cpus: the CPUs that it was seen on, one bit each
  * @pages: where the pages of its memory (&wire_phase.bytes) are at the end, per
  *	node; of large memory a sample

@@ -231,11 +231,15 @@ static u64 look(struct meter *m, u64 from_ns, u64 raw_ns, bool woken)
 	return raw_ns;
 }
 
+static u64 deadline(const struct meter *m)
+{
+	return __atomic_load_n(&m->run->deadline_ns, __ATOMIC_RELAXED);
+}
+
 /* What passed until now, but for what is beyond the end */
 static u64 passed_since(const struct meter *m, u64 from_ns)
 {
-	u64 deadline_ns = __atomic_load_n(&m->run->deadline_ns, __ATOMIC_RELAXED);
-	u64 end_ns = min(m->now_ns, deadline_ns);
+	u64 end_ns = min(m->now_ns, deadline(m));
 
 	return end_ns > from_ns ? end_ns - from_ns : 0;
 }
@@ -260,20 +264,63 @@ void meter_sleep(struct meter *m, u64 due_ns)
 	m->w->asleep = 1;
 }
 
-void meter_woke(struct meter *m, u64 due_ns)
+/*
+ * Since when has a worker waited for a CPU that slept from @from_ns until now? A
+ * short sleep counts as a whole, as reading costs too much of its time. What is left
+ * out is the time in which it could not have run anyway.
+ */
+static u64 runnable_since(struct meter *m, u64 from_ns)
+{
+	struct schedstat *last = &m->w->sched_last, stat;
+	u64 slept_ns = m->now_ns - from_ns, delay_ns;
+
+	if (slept_ns < GAP_MIN_NS)
+		return from_ns;
+	if (schedstat_read(m->schedstat_fd, &stat))
+		return m->now_ns;
+	delay_ns = min(slept_ns, stat.run_delay_ns - last->run_delay_ns);
+	/* Longer ones are examined, with the same baseline. */
+	if (delay_ns < GAP_MIN_NS)
+		*last = stat;
+	m->w->report.measure_ns += clock_ns() - m->now_ns;
+	return m->now_ns - delay_ns;
+}
+
+static void woke(struct meter *m, u64 due_ns)
 {
 	struct wire_report *r = &m->w->report;
 
-	m->now_ns = clock_ns();
-	if (m->bare)
-		return;
 	/* What was due after the end does not count, nor what came before its time. */
-	if (!due_ns || m->now_ns < due_ns || !passed_since(m, due_ns)) {
+	if (m->now_ns < due_ns || due_ns >= deadline(m)) {
 		look(m, m->now_ns, 0, false);
 		return;
 	}
 	r->max_raw_wake_ns = max(r->max_raw_wake_ns, m->now_ns - due_ns);
 	hist_add(&r->wake, look(m, due_ns, passed_since(m, due_ns), true), 1);
+}
+
+void meter_woke(struct meter *m, u64 due_ns)
+{
+	u64 from_ns = m->now_ns;
+
+	m->now_ns = clock_ns();
+	if (m->bare)
+		return;
+	if (due_ns) {
+		woke(m, due_ns);
+		return;
+	}
+	from_ns = runnable_since(m, from_ns);
+	look(m, from_ns, passed_since(m, from_ns), false);
+}
+
+void meter_waited(struct meter *m)
+{
+	u64 from_ns = m->now_ns;
+
+	m->now_ns = clock_ns();
+	if (!m->bare)
+		woke(m, runnable_since(m, from_ns));
 }
 
 static u64 cpu_ns(clockid_t clock)

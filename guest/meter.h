@@ -86,10 +86,21 @@ void meter_sleep(struct meter *m, u64 due_ns);
 /**
  * meter_woke() - the worker has blocked, and goes on
  * @m: the meter
- * @due_ns: when it should have gone on, or 0 if nobody knows: then the time since
- *	the last reading of the clock is not looked at
+ * @due_ns: when it should have gone on, or 0 if nobody knows whether it did block,
+ *	or until when: then what it has waited for a CPU since the last reading of
+ *	the clock is a gap, but no wake-up's latency
  */
 void meter_woke(struct meter *m, u64 due_ns);
+
+/**
+ * meter_waited() - the worker has blocked until a device was done, and goes on
+ * @m: the meter
+ *
+ * Nobody knows when that was. The wake-up's latency is what the worker has waited for
+ * a CPU since the last reading of the clock; if that was less than 1 ms ago, all of it,
+ * which is at most as long as the device took, too.
+ */
+void meter_waited(struct meter *m);
 
 /* After the last piece of work: the totals. */
 void meter_finish(struct meter *m);

@@ -30,7 +30,7 @@ static void compute_if_asked(struct work *wk)
 		work_compute(wk, wk->spec->run_ns);
 }
 
-/* When is a device done with its work? Not known, so it is no wake-up to measure. */
+/* What is written may be for memory only, and then nothing wakes this up. */
 static int io_sync_init(struct work *wk)
 {
 	const char *dir = *wk->spec->arg ? wk->spec->arg : "/tmp";
@@ -78,7 +78,7 @@ static void disk(struct work *wk)
 	meter_sleep(wk->meter, 0);
 	if (pread(wk->fd, wk->mem, BLOCK_SIZE, at) != BLOCK_SIZE)
 		work_error(wk);
-	meter_woke(wk->meter, 0);
+	meter_waited(wk->meter);
 	compute_if_asked(wk);
 	work_done(wk, 1);
 }
