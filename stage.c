@@ -25,7 +25,12 @@
 
 /* Enough for the reads of WIRE_WORK_DISK to be at different places */
 static u8 disk_content[SZ_1M];
-static const struct disk_config disk = { .memory = disk_content, .size = sizeof(disk_content) };
+
+/* One that answers at once is done before its reader is asleep: nothing to wake up. */
+static const struct disk_config disk = {
+	.memory = disk_content, .size = sizeof(disk_content), .latency_ns = NSEC_PER_MSEC,
+};
+
 static const struct net_config net = { .peer = NET_PEER_ECHO };
 
 static void __printf(4, 5)

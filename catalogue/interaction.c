@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "catalogue/suites.h"
 
+/* Who waits for a slice of 20 ms in each round still does this many in a second. */
+#define ROUNDS_MIN	20
+
 #define FIO_READS "fio --name=reads --filename=/dev/vda --rw=randread --direct=1 --thread"
 
 static const struct scenario scenarios[] = {
@@ -86,6 +89,7 @@ static const struct scenario scenarios[] = {
 			{ "writers", .percent_of_cpus = 50, DOES(IO_SYNC) },
 			{ "spin", .percent_of_cpus = 100 },
 		},
+		.limits = { .rounds = ROUNDS_MIN },
 	},
 	{
 		.suite = "interaction",
@@ -95,6 +99,14 @@ static const struct scenario scenarios[] = {
 			{ "readers", .percent_of_cpus = 50, DOES(DISK) },
 			{ "spin", .percent_of_cpus = 100 },
 		},
+		.limits = { .rounds = ROUNDS_MIN },
+	},
+	{
+		.suite = "interaction",
+		.name = "disk_idle_machine",
+		.bug = "With idle CPUs at hand, who is woken up by a disk's interrupt still waits.",
+		.workers = { { "readers", .count = 2, DOES(DISK) } },
+		.limits = { .wake_p50_us = 5000, .rounds = ROUNDS_MIN },
 	},
 	{
 		.suite = "interaction",
@@ -104,6 +116,7 @@ static const struct scenario scenarios[] = {
 			{ "talkers", .percent_of_cpus = 50, DOES(NET) },
 			{ "spin", .percent_of_cpus = 100 },
 		},
+		.limits = { .rounds = ROUNDS_MIN },
 	},
 	{
 		.suite = "interaction",
