@@ -105,7 +105,7 @@ void vcpu_gate_init(struct vcpu_gate *gate)
 	pthread_condattr_t attr;
 
 	memset(gate, 0, sizeof(*gate));
-	gate->closed = true;
+	gate->held = true;
 	pthread_mutex_init(&gate->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -117,6 +117,18 @@ void vcpu_gate_destroy(struct vcpu_gate *gate)
 {
 	pthread_cond_destroy(&gate->changed);
 	pthread_mutex_destroy(&gate->lock);
+}
+
+/* Return: whether the vCPU shall run at all */
+static bool gate_enter(struct vcpu *vcpu)
+{
+	struct vcpu_gate *gate = vcpu->gate;
+
+	pthread_mutex_lock(&gate->lock);
+	while (gate->held)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	pthread_mutex_unlock(&gate->lock);
+	return !atomic_load(&vcpu->stop);
 }
 
 static void gate_pass(struct vcpu_gate *gate)
@@ -168,7 +180,7 @@ static bool interrupted(struct vcpu *vcpu)
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	bool go_on = interrupted(vcpu);
+	bool go_on = gate_enter(vcpu);
 
 	while (go_on) {
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
@@ -222,6 +234,7 @@ int vcpu_gate_close(struct vcpu_gate *gate, struct vcpu *vcpus, unsigned int nr,
 void vcpu_gate_open(struct vcpu_gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
+	gate->held = false;
 	gate->closed = false;
 	pthread_cond_broadcast(&gate->changed);
 	pthread_mutex_unlock(&gate->lock);

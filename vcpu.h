@@ -32,13 +32,15 @@ struct vcpu_ops {
 /**
  * struct vcpu_gate - where vCPUs stand still while it is closed
  * @lock: of the rest
- * @changed: @closed, or @standing
- * @closed: no vCPU enters the guest
+ * @changed: @held, @closed, or @standing
+ * @held: it was never opened: vCPUs that are started wait
+ * @closed: no vCPU enters the guest again
  * @standing: vCPUs that wait here, or whose thread has ended
  */
 struct vcpu_gate {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	bool held;
 	bool closed;
 	unsigned int standing;
 };
@@ -70,9 +72,10 @@ struct vcpu {
 };
 
 /*
- * A closed gate, with nobody at it: vCPUs that are started wait there until it is
- * opened. A thread that has ended cannot be given CPUs or a priority any more: in
- * glibc its id then stands for the calling thread.
+ * A gate with nobody at it: vCPUs that are started wait there until it is opened for
+ * the first time, so that their threads can be given CPUs and a priority. To a thread
+ * that has ended, but was not joined, glibc (2.36) gives nothing, or takes the calling
+ * thread for it.
  */
 void vcpu_gate_init(struct vcpu_gate *gate);
 void vcpu_gate_destroy(struct vcpu_gate *gate);
@@ -128,7 +131,7 @@ int vcpu_handle_kicks(struct errmsg *err);
  * @vcpu: a created vCPU
  * @ops: see struct vcpu_ops
  * @ctx: passed to @ops
- * @gate: shared by the vCPUs of a VM; while it is closed the thread waits there
+ * @gate: shared by the vCPUs of a VM; until it is opened the thread waits there
  * @err: what failed
  *
  * Return: 0 or a negative errno.
