@@ -2,7 +2,8 @@
 """What unit/result_test.c, of which this is a part, expects to find in its files.
 
     FILE CLAIM        CLAIM is one of the functions below
-    FILE SCHEMA CODE  is FILE, after CODE has changed it, what SCHEMA says?
+    FILE SCHEMA CODE  is FILE what SCHEMA says, and is it not any more after any one line
+                      of CODE has changed it?
 
 Exit status: 0 yes, 1 no, 77 if there is no jsonschema.
 """
@@ -238,18 +239,21 @@ def validate(path, schema, code):
         from jsonschema import Draft202012Validator
     except ImportError:
         sys.exit(77)
-    r, rules = load(path), load(schema)
+    rules = load(schema)
     Draft202012Validator.check_schema(rules)
-    exec(code)
-    errors = list(Draft202012Validator(rules).iter_errors(r))
-    for error in errors:
-        assert code, f'{error.json_path}: {error.message:.200}'
-    sys.exit(len(errors) > 0)
+    validator = Draft202012Validator(rules)
+    for error in validator.iter_errors(load(path)):
+        raise AssertionError(f'{error.json_path}: {error.message:.200}')
+    for line in code.splitlines():
+        r = load(path)
+        exec(line)
+        assert not validator.is_valid(r), f'the schema allows this: {line}'
+    sys.exit(0)
 
 
-if len(sys.argv) > 3:
-    validate(*sys.argv[1:])
 try:
+    if len(sys.argv) > 3:
+        validate(*sys.argv[1:])
     globals()[sys.argv[2]](load(sys.argv[1]))
 except AssertionError as failure:
     if sys.argv[2] != 'wrong':
