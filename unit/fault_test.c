@@ -519,8 +519,8 @@ static void strike_all(struct __test_metadata *_metadata, struct _test_data_faul
 	}
 	/* All of it was seen: vCPUs, memory, devices, kernel, threads, clocks. */
 	EXPECT_LT(40, nr);
-	/* Which of two threads makes a call, and whether, depends on the host. */
-	EXPECT_LE(lives - lives / 20, self->struck);
+	/* Whether a thread gets to make a call depends on how busy the host is. */
+	EXPECT_LE(lives - lives / 4, self->struck);
 	TH_LOG("%u kinds of calls, %u of them failed, in %llu ms", nr, self->struck,
 	       (unsigned long long)(clock_ns() - start) / NSEC_PER_MSEC);
 	EXPECT_EQ(false, leaks());
