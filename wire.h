@@ -73,7 +73,8 @@
  *	one that has ended is left alone
  * @WIRE_SCHED_START: {u64 timeout_ns, u32 n, string argv[n]}; answered by a
  *	WIRE_SCHED once the kernel says "enabled", or once it will not
- * @WIRE_SCHED_STATUS: {}; answered by a WIRE_SCHED
+ * @WIRE_SCHED_STATUS: {}; answered by a WIRE_SCHED, which comes after the
+ *	WIRE_SCHED_EXIT of a scheduler that is just leaving
  * @WIRE_SCHED_STOP: {u64 timeout_ns}; SIGINT, and SIGKILL after the timeout;
  *	answered by a WIRE_SCHED
  * @WIRE_SPAWN: struct wire_spawn; answered by WIRE_PIDS

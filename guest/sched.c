@@ -37,6 +37,7 @@ static enum {
 
 static struct child child;
 static u32 sched_seq;		/* of STARTING, STOPPING, KILLING; 0 if nobody waits */
+static u32 status_seq;		/* who asked for the status in LEAVING; 0 if nobody did */
 static u64 deadline;		/* of all but IDLE and RUNNING */
 static u64 next_tick;
 static u64 left_ns;
@@ -122,11 +123,21 @@ static void set_phase(int new_phase, u64 limit)
 	next_tick = 0;
 }
 
+static void tell_status(u32 seq)
+{
+	send_sched(WIRE_SCHED, seq);
+	out_done(seq, 0, "ok");
+}
+
+/* Whoever asked meanwhile gets to know why it left first. */
 static void tell_exit(void)
 {
 	if (untold)
 		send_sched(WIRE_SCHED_EXIT, 0);
 	untold = false;
+	if (status_seq)
+		tell_status(status_seq);
+	status_seq = 0;
 }
 
 #define finish(new_phase, errnum, ...) do {			\
@@ -211,8 +222,10 @@ void sched_request(const struct wire_frame *frame)
 		return;
 	}
 	if (frame->type == WIRE_SCHED_STATUS) {
-		send_sched(WIRE_SCHED, frame->seq);
-		out_done(frame->seq, 0, "ok");
+		if (sched_leaving())
+			status_seq = frame->seq;
+		else
+			tell_status(frame->seq);
 		return;
 	}
 	if (phase == STARTING || phase == STOPPING || phase == KILLING) {
