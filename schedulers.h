@@ -17,7 +17,7 @@
  * @lacks: see struct check_sched; NULL for nothing
  * @lacks_reason: why that is no fault; NULL if it lacks nothing
  * @defects: see struct check_sched; NULL for none that is known
- * @defects_in: the scenarios, as SUITE.NAME, in which they show
+ * @defects_in: the scenarios, as SUITE.NAME, in which they show; NULL for any
  * @defects_reason: what is wrong with it; NULL if that is nothing
  */
 struct scheduler {

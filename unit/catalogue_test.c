@@ -335,6 +335,10 @@ TEST(defects_are_those_of_the_trees)
 	schedulers_find("scx_qmap -s 1000", &sched);
 	EXPECT_TRUE(schedulers_has_defect(&sched, known));
 	EXPECT_FALSE(schedulers_has_defect(&sched, other));
+	schedulers_find("scx_flatcg", &sched);
+	EXPECT_TRUE(schedulers_has_defect(&sched, other));
+	schedulers_find("/usr/bin/scx_flatcg", &sched);
+	EXPECT_FALSE(schedulers_has_defect(&sched, other));
 	schedulers_find("./scx_qmap -s 1000", &sched);
 	EXPECT_FALSE(schedulers_has_defect(&sched, known));
 	EXPECT_STREQ("scx_qmap", sched.name);
