@@ -147,7 +147,7 @@ struct check_program {
 /**
  * struct check_sched - the scheduler under test
  * @ops: the name that the kernel had for it at the start; NULL for EEVDF, for one
- *	that had left by then, and where the last step made it leave
+ *	that had left by then, and where the last step made it leave or replaced it
  * @end_state: sched_ext's state at the end; NULL if it is not known
  * @end_ops: the scheduler's name at the end; NULL if it is not known
  * @exit: how it left without being told to, if so; may be NULL. With @reloaded, it

@@ -599,7 +599,7 @@ static void tell_sched(struct run *run)
 	sched->end_ops = at_end->ops;
 	sched->ops = ops;
 	for (; step < run->sc->steps + SCENARIO_MAX_STEPS && step->op != STEP_END; step++) {
-		if (step->op == STEP_LEAVE)
+		if (step->op == STEP_LEAVE || step->op == STEP_REPLACE)
 			sched->ops = NULL;
 		else if (step->op == STEP_LOAD)
 			sched->ops = ops;
