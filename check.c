@@ -163,7 +163,7 @@ const struct finding *check_find(const struct findings *findings, const char *ch
 	const struct finding *worst = NULL, *f;
 
 	for (f = findings->list; f < findings->list + findings->nr; f++) {
-		if (strcmp(f->check, check))
+		if (check && strcmp(f->check, check))
 			continue;
 		if (group && (!f->group || strcmp(f->group, group)))
 			continue;

@@ -310,10 +310,10 @@ enum verdict check_verdict(const struct findings *findings);
 /**
  * check_find() - what a check found
  * @findings: any
- * @check: its name
+ * @check: its name; NULL for any
  * @group: whose workers; NULL for any, and for the machine
  *
- * Return: the first of the worst, or NULL if the check did not apply.
+ * Return: the first of the worst, or NULL if there is none.
  */
 const struct finding *check_find(const struct findings *findings, const char *check,
 				 const char *group);

@@ -548,7 +548,7 @@ static void end_guest(struct session *s)
  * anything to do while its agent is not ready yet: an interrupt got lost. Which one,
  * and where, is not known: not those that NUDGE_MS in emulated.c is about.
  */
-bool session_host_hung(const struct session *s)
+static bool host_hung(const struct session *s)
 {
 	const struct ktstr_vm_result *result = s->vm ? ktstr_vm_result(s->vm) : NULL;
 	unsigned int i;
@@ -569,7 +569,7 @@ static int start_guest_for_sure(struct session *s, const struct session_config *
 	int ret;
 
 	ret = start_guest(s, cfg, vm_cfg, err);
-	if (ret != -ETIMEDOUT || !session_host_hung(s))
+	if (ret != -ETIMEDOUT || !host_hung(s))
 		return ret;
 	session_print(s, ret, err);
 	ksft_print_msg("warning: this emulated host may have lost an interrupt: once more\n");

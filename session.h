@@ -158,14 +158,6 @@ void session_print(struct session *s, int ret, const struct errmsg *err);
 void session_print_lines(const char *prefix, const char *text);
 
 /**
- * session_host_hung() - has the host, not the guest, made the guest stand still?
- * @s: a session after session_print(), to which a guest did not answer
- *
- * Return: true on an emulated host whose guest waited for an interrupt on all CPUs.
- */
-bool session_host_hung(const struct session *s);
-
-/**
  * session_initramfs() - what the guest of a test gets as its root: the base
  * @ir: initialised here; to be given to initramfs_destroy()
  * @cfg: see struct session_config

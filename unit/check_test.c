@@ -1621,6 +1621,7 @@ TEST(room)
 	EXPECT_EQ(CHECK_MAX_FINDINGS, all.nr);
 	EXPECT_EQ(VERDICT_FAIL, check_verdict(&all));
 	EXPECT_STREQ("worst", check_find(&all, "x", NULL)->text);
+	EXPECT_STREQ("worst", check_find(&all, NULL, NULL)->text);
 	EXPECT_EQ(NULL, check_find(&all, "x", "group"));
 	EXPECT_EQ(NULL, check_find(&all, "y", NULL));
 }
