@@ -8,6 +8,8 @@
 #define NSEC_PER_USEC	1000ULL
 #define USEC_PER_SEC	1000000ULL
 
+#define BLOCKED		"blocked for more than"
+
 /*
  * @first: the line begins with it. Drivers and mitigations warn in prose, too:
  * "Spectre V2 : WARNING: ...", which is no bug.
@@ -26,7 +28,7 @@ static const struct sign {
 	{ "rcu: INFO: ", .first = true, .slow = true },
 	{ "self-detected stall", .slow = true },
 	{ "detected stalls on CPUs", .slow = true },
-	{ "blocked for more than", .slow = true },
+	{ BLOCKED, .slow = true },
 	{ "BUG:", .first = true },
 	{ .text = "kernel BUG at" },
 	{ "WARNING:", .first = true },
@@ -73,6 +75,22 @@ static const struct sign *sign_in(const char *text, const char *end)
 	return NULL;
 }
 
+/*
+ * Since when is it like that, at the latest? Of a hung task ("INFO: task NAME:PID blocked
+ * for more than 2 seconds.") the kernel tells so much later, and a task that was blocked
+ * before says nothing about what came after.
+ */
+static u64 began_at(const struct sign *sign, const char *said, const char *end, u64 at_ns)
+{
+	const char *at = memmem(said, end - said, BLOCKED, strlen(BLOCKED));
+	u64 blocked_ns = 0;
+
+	if (sign->slow && at)
+		blocked_ns = strtoul(at + strlen(BLOCKED), NULL, 10) * USEC_PER_SEC *
+			     NSEC_PER_USEC;
+	return at_ns - min(at_ns, blocked_ns);
+}
+
 static bool find(const char *text, u64 since_ns, bool faults_only,
 		 struct kernel_log_trouble *found)
 {
@@ -85,7 +103,7 @@ static bool find(const char *text, u64 since_ns, bool faults_only,
 		end = line + strcspn(line, "\n");
 		said = after_stamp(line, end, &at_ns);
 		sign = at_ns < since_ns ? NULL : sign_in(said, end);
-		if (!sign)
+		if (!sign || began_at(sign, said, end, at_ns) < since_ns)
 			continue;
 		if (faults_only && (sign->slow || (sign->trace && passed))) {
 			passed = true;

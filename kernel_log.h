@@ -30,7 +30,8 @@ struct kernel_log_trouble {
  *
  * Looked for are BUG, WARNING (of WARN() and lockdep, not of whoever else uses
  * the word), Oops, general protection faults, RCU stalls, soft and hard lockups,
- * workqueue lockups, hung tasks and call traces.
+ * workqueue lockups, hung tasks and call traces. A hung task that was blocked before
+ * @since_ns is as old as that.
  *
  * Return: whether there is one.
  */

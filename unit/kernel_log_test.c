@@ -65,7 +65,9 @@ TEST(each_sign)
 		/* The last line may lack its end. */
 		*strrchr(text, '\n') = '\0';
 		EXPECT_TRUE(kernel_log_find(text, 0, &found));
-		EXPECT_TRUE(kernel_log_find(text, 12345678000ULL, &found));
+		/* But a hung task was there before. */
+		EXPECT_EQ(!strstr(want, "blocked for"),
+			  kernel_log_find(text, 12345678000ULL, &found));
 		EXPECT_FALSE(kernel_log_find(text, 12345679000ULL, &found));
 	}
 }
@@ -124,6 +126,22 @@ TEST(fault_after_stall)
 	EXPECT_EQ(29 * 1000000000ULL, found.at_ns);
 	/* A stall that is too old has traces that are too old. */
 	EXPECT_FALSE(kernel_log_find_fault(text, 30 * 1000000000ULL, &found));
+}
+
+/* Who was blocked before says nothing about what came after. */
+TEST(hung_tasks_have_hung_before)
+{
+	static const char text[] =
+		"[    8.200000] INFO: task kworker/u16:2:28 blocked for more than 2 seconds.\n"
+		"[    8.200100]       Not tainted 6.12.117 #3\n";
+	struct kernel_log_trouble found;
+
+	ASSERT_TRUE(kernel_log_find(text, 0, &found));
+	EXPECT_TRUE(found.slow);
+	EXPECT_EQ(8200000000ULL, found.at_ns);
+	EXPECT_TRUE(kernel_log_find(text, 6200000000ULL, &found));
+	EXPECT_FALSE(kernel_log_find(text, 6200000001ULL, &found));
+	EXPECT_FALSE(kernel_log_find(text, 8100000000ULL, &found));
 }
 
 TEST(since)
