@@ -408,17 +408,17 @@ static enum verdict play_once(struct stage *stage, const struct play *play,
 }
 
 /*
- * In one of some hundred plays an emulated host loses an interrupt: a CPU of the guest
- * rests although a task waits for it, for a while or for good. A scheduler or kernel
- * that is to blame for what was seen does it again, in a new guest.
+ * An emulated host seems to lose an interrupt in one of some hundred plays: a CPU of the
+ * guest rests although a task waits for it, for a while or for good. A scheduler or
+ * kernel that is to blame for what was seen does it again, in a new guest.
  */
-static enum verdict play_for_sure(struct stage *stage, const struct play *play,
-				  struct findings *findings)
+enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings)
 {
 	char first[CHECK_TEXT_SIZE];
 	enum verdict verdict;
 	bool booted;
 
+	ksft_print_msg("%s.%s: %s\n", play->suite->name, play->sc->name, play->sc->bug ?: "");
 	verdict = play_once(stage, play, findings, &booted);
 	if (verdict != VERDICT_FAIL || !booted || !cpuid_host_is_tcg())
 		return verdict;
@@ -432,12 +432,6 @@ static enum verdict play_for_sure(struct stage *stage, const struct play *play,
 	ksft_print_msg("INCONCLUSIVE %s.%s: it failed the first time only\n",
 		       play->suite->name, play->sc->name);
 	return check_verdict(findings);
-}
-
-enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings)
-{
-	ksft_print_msg("%s.%s: %s\n", play->suite->name, play->sc->name, play->sc->bug ?: "");
-	return play_for_sure(stage, play, findings);
 }
 
 void stage_end(struct stage *stage)
