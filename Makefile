@@ -92,7 +92,7 @@ LIBBPF := $(SCX_BUILD)/obj/libbpf/libbpf.a
 # The headers that "make headers" makes come first; what it has not made (it is
 # a step that one forgets) comes from the copies in tools/.
 CFLAGS += -std=gnu11 -O2 -g -pthread -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
-	  -I. -I$(TOOLS)/include $(KHDR_INCLUDES) \
+	  -I. -I$(TOOLS)/include -I$(TOOLS)/arch/x86/include $(KHDR_INCLUDES) \
 	  -isystem $(TOOLS)/include/uapi -isystem $(TOOLS)/arch/x86/include/uapi \
 	  -isystem $(TOOLS)/testing/selftests -isystem $(SCX_BUILD)/include
 # What "make check" builds in several ways, each in an OUTPUT of its own.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <asm/msr-index.h>
 #include <errno.h>
 #include <linux/kernel.h>
 #include <linux/kvm.h>

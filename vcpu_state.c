@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <asm/msr-index.h>
 #include <linux/kernel.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "vcpu_state.h"
-
-#define MSR_IA32_TSC_DEADLINE	0x6e0
 
 /* SDM vol. 3A, table 11-1 */
 #define APIC_ISR		0x100

@@ -7,9 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Numbers of MSRs: SDM vol. 4, table 2-2 */
-#define MSR_IA32_TSC		0x10
-
 /* Room for a vcpu_state_wait() with eight vectors of each kind */
 #define VCPU_STATE_TEXT_SIZE	256
 
@@ -41,7 +38,7 @@ struct vcpu_state {
 /**
  * vcpu_read_msr() - read one MSR
  * @vcpu_fd: as for vcpu_state_read()
- * @index: its number
+ * @index: its number, as in <asm/msr-index.h>
  * @value: filled in
  *
  * Return: whether this KVM can tell.
