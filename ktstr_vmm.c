@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <asm/msr-index.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bits.h>
@@ -39,13 +40,8 @@
 /* Ids in messages and registers have 32 bits, and 255 is a CPU like any other. */
 #define X2APIC_API	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
-/* IA32_APIC_BASE, IA32_MISC_ENABLE and IA32_MTRR_DEF_TYPE (SDM vol. 4, table 2-2) */
-#define MSR_APIC_BASE			0x1b
-#define APIC_BASE_BSP			BIT_ULL(8)
-#define APIC_BASE_ENABLE_X2APIC		(BIT_ULL(10) | BIT_ULL(11))
-#define MSR_MISC_ENABLE			0x1a0
-#define MISC_ENABLE_FAST_STRING		BIT_ULL(0)
-#define MSR_MTRR_DEF_TYPE		0x2ff
+/* Bits of IA32_APIC_BASE and IA32_MTRR_DEF_TYPE (SDM vol. 4, table 2-2) */
+#define APIC_BASE_ENABLE_X2APIC		(MSR_IA32_APICBASE_ENABLE | BIT_ULL(10))
 #define MTRR_DEF_TYPE_ENABLE_WB		(BIT_ULL(11) | 6)
 
 /*
@@ -382,12 +378,12 @@ static int check_limits(const struct ktstr_vm *vm, struct errmsg *err)
 static int set_msrs(const struct ktstr_vm *vm, const struct vcpu *vcpu, struct errmsg *err)
 {
 	const struct kvm_msr_entry entries[] = {
-		{ .index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING },
-		{ .index = MSR_MTRR_DEF_TYPE, .data = MTRR_DEF_TYPE_ENABLE_WB },
+		{ .index = MSR_IA32_MISC_ENABLE, .data = MSR_IA32_MISC_ENABLE_FAST_STRING },
+		{ .index = MSR_MTRRdefType, .data = MTRR_DEF_TYPE_ENABLE_WB },
 		{
-			.index = MSR_APIC_BASE,
+			.index = MSR_IA32_APICBASE,
 			.data = MAP_LAPIC | APIC_BASE_ENABLE_X2APIC |
-				(vcpu->index ? 0 : APIC_BASE_BSP),
+				(vcpu->index ? 0 : MSR_IA32_APICBASE_BSP),
 		},
 	};
 	union {
