@@ -52,15 +52,6 @@ TEST(memory_as_the_topology_says)
 	EXPECT_EQ(3ULL * SZ_64M, memory("2n2l1c1t,mem=64M:128M", SZ_512M));
 }
 
-static void allow_files(rlim_t nr)
-{
-	struct rlimit files;
-
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = nr;
-	setrlimit(RLIMIT_NOFILE, &files);
-}
-
 static void *allow_files_later(void *nr)
 {
 	usleep(300000);

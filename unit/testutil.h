@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
@@ -32,6 +33,19 @@ static inline bool with_asan(void)
 #else
 	return false;
 #endif
+}
+
+/* Lets this process open so many files, those that are open included; returns the old limit. */
+static inline rlim_t allow_files(rlim_t nr)
+{
+	struct rlimit files = {};
+	rlim_t old;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	old = files.rlim_cur;
+	files.rlim_cur = nr;
+	setrlimit(RLIMIT_NOFILE, &files);
+	return old;
 }
 
 /* Reports leaks so far: tests end by _exit(), where nobody looks for them. */
