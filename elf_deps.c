@@ -22,6 +22,9 @@
 #define LD_CACHE_PATH		"/etc/ld.so.cache"
 #define LD_CACHE_MAX_SIZE	SZ_16M
 
+#define GLIBC			"libc.so.6"
+#define UNWINDER		"libgcc_s.so.1"
+
 /* The kernel reads this much of a script, and follows scripts this deep. */
 #define SCRIPT_LINE_SIZE	256
 #define SCRIPT_MAX_DEPTH	5
@@ -541,6 +544,44 @@ static int add_needed(struct walk *walk, struct errmsg *err)
 	return 0;
 }
 
+/*
+ * Does it name a function that unwinds a stack? It may have that name for another
+ * reason, which costs the guest one library.
+ */
+static bool unwinds(const struct object *obj)
+{
+	static const char * const names[] = { "pthread_exit", "pthread_cancel" };
+	size_t i;
+
+	if (!obj->strings || (obj->soname && !strcmp(obj->soname, GLIBC)))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (memmem(obj->strings->d_buf, obj->strings->d_size, names[i],
+			   strlen(names[i]) + 1))
+			return true;
+	return false;
+}
+
+/*
+ * glibc opens its unwinder by dlopen(), and aborts where there is none. A host that
+ * has none has programs that do without.
+ */
+static int add_unwinder(struct walk *walk, struct errmsg *err)
+{
+	const struct object *obj;
+	int ret = 0;
+
+	if (!is_loaded(walk, GLIBC) || is_loaded(walk, UNWINDER))
+		return 0;
+	list_for_each_entry(obj, &walk->objects, list) {
+		if (!unwinds(obj))
+			continue;
+		ret = search_system(walk, obj, UNWINDER, err);
+		break;
+	}
+	return ret < 0 ? ret : 0;
+}
+
 static int add_interpreter(struct walk *walk, const struct object *program,
 			   struct errmsg *err)
 {
@@ -657,6 +698,8 @@ static int find_deps(struct walk *walk, struct elf_deps *deps, const char *host,
 		return 0;
 	ret = read_cache(walk, err) ?:
 	      add_interpreter(walk, program, err) ?:
+	      add_needed(walk, err) ?:
+	      add_unwinder(walk, err) ?:
 	      add_needed(walk, err);
 
 	list_for_each_entry(obj, &walk->objects, list) {

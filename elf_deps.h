@@ -18,7 +18,10 @@
  * Directories in the guest are real ones. Where /lib is a symlink on the host,
  * a path through it still has the same meaning in the guest.
  *
- * Not followed, because files do not tell: dlopen(), NSS modules, LD_PRELOAD.
+ * A program that calls pthread_exit() or pthread_cancel() gets libgcc_s.so.1 as well,
+ * which glibc opens for them.
+ *
+ * Not followed, because files do not tell: other dlopen(), NSS modules, LD_PRELOAD.
  * LD_LIBRARY_PATH is ignored: it belongs to the environment of this process,
  * and the guest has another one. glibc-hwcaps variants are passed over, since
  * the guest's CPU may lack what the host's has; the baseline always works.
