@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "catalogue/suites.h"
 
+/* A task for each CPU, 2 ms in every 20; json-c takes single quotes, too. */
+#define RT_APP_JSON "\"{ 'tasks': { 'task': { 'instance': $2, 'loop': -1, 'runtime': 2000,"	\
+	" 'timer': { 'ref': 'unique', 'period': 20000 } } }, 'global': { 'duration': $1,"	\
+	" 'logdir': '.', 'log_basename': 'p', 'calibration': 100 } }\""
+
+/* The last column of its logs is how long after its time a period began, in us. */
+#define RT_APP_LOGS "awk '!/#/ { nr++; if ($NF > 500000) late++ }"			\
+	" END { print \"begun:\", nr, \"periods\"; print \"late:\", 100 * late / nr, \"%\" }' p-*.log"
+
 static const struct scenario scenarios[] = {
 	{
 		.suite = "latency",
@@ -84,6 +93,21 @@ static const struct scenario scenarios[] = {
 			},
 			{ "requests", .percent_of_cpus = 50, DOES(PIPE, .run_ns = 50000) },
 		},
+	},
+	{
+		.suite = "latency",
+		.name = "rt_app",
+		.bug = "Tasks that run for a moment in each period begin it late, or miss it.",
+		.workers = { { "spin", .percent_of_cpus = 100, .background = true } },
+		.programs = { {
+			"rt_app", "echo " RT_APP_JSON " >p.json && rt-app p.json && " RT_APP_LOGS,
+			{ "rt-app", "awk" }, .package = "rt-app",
+			.numbers = {
+				{ "begun", .min = 20, .unit = "periods" },
+				{ "late", .max = 10, .unit = "%" },
+			},
+		} },
+		.steps = { RUN("rt_app"), WAIT("rt_app") },
 	},
 };
 
