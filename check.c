@@ -362,6 +362,15 @@ void check_crowd(const struct check_run *run, const struct check_group *g, struc
 	share_out(run, crowd);
 }
 
+u64 check_remainder(const struct crowd *crowd)
+{
+	u64 each = crowd->workers / max(1U, crowd->cpus);
+
+	if (!each || !(crowd->workers % crowd->cpus))
+		return 0;
+	return 100ULL * crowd->workers / (crowd->cpus * each * (each + 1));
+}
+
 /* What a quota leaves to each of the workers that it is for */
 static u64 quota_due(const struct check_run *run, const struct scenario_cgroup *cg)
 {

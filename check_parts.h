@@ -83,6 +83,12 @@ struct cpu_set check_cpus_of(const struct check_run *run, const struct check_gro
 /* See struct crowd. */
 void check_crowd(const struct check_run *run, const struct check_group *g, struct crowd *crowd);
 
+/*
+ * Five workers on four CPUs: two of them have half of one, and each of the others a
+ * whole one, if nobody moves them. By how much they differ, in percent of the mean.
+ */
+u64 check_remainder(const struct crowd *crowd);
+
 /* What each worker of a group is due, in 1/FAIR_CPU of a CPU; at least 1 */
 u64 check_due(const struct check_run *run, const struct check_group *g);
 

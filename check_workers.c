@@ -460,19 +460,6 @@ static void starvation(struct judge *j, const struct check_group *g)
 		    (unsigned long long)st->mean_rate, (unsigned long long)wait_ms);
 }
 
-/*
- * Five workers on four CPUs: two of them have half of one, and each of the others a
- * whole one, if nobody moves them. In percent of the mean.
- */
-static u64 remainder_spread(const struct crowd *crowd)
-{
-	u64 each = crowd->workers / crowd->cpus;
-
-	if (!(crowd->workers % crowd->cpus) || !each)
-		return 0;
-	return 100ULL * crowd->workers / (crowd->cpus * each * (each + 1));
-}
-
 /* Who waits for others, or for the kernel, does nothing for all that time. */
 static void rate(struct judge *j, const struct check_group *g)
 {
@@ -530,11 +517,14 @@ static void spread(struct judge *j, const struct check_group *g)
 		limit *= 2;
 	mean_ns = max_t(u64, 1, st->available_ns / 1000 * check_due(j->run, g) /
 			(FAIR_CPU / 1000));
+	f.limit = check_within(limit + check_remainder(&crowd) + CHECK_CHANCE_NS * 100 / mean_ns,
+			       j->run->overcommit);
+	/* One who has all that there is: more than that would not be found. */
+	if (f.limit >= 100ULL * st->workers)
+		return;
 	f.unit = "% of the mean";
 	f.seen = load_spread(st);
 	wait_ms = check_place(&f, check_wait_of(j->run, g, st->min_worker));
-	f.limit = check_within(limit + remainder_spread(&crowd) + CHECK_CHANCE_NS * 100 / mean_ns,
-			       j->run->overcommit);
 	check_judge(j, &f, f.seen <= f.limit, weak_rounds(j, g),
 		    "from %llu units per second (worker %u, longest wait %llu ms) to %llu (worker %u)",
 		    (unsigned long long)st->min_rate, st->min_worker,

@@ -501,6 +501,20 @@ TEST_F(check, spread_does_not_apply)
 	EXPECT_EQ(NONE, judge(st, "spread", "a"));
 }
 
+/* Four workers cannot differ by more than if one had all: a limit above that is none. */
+TEST_F(check, spread_on_crowded_host)
+{
+	struct stage *st = self->st;
+
+	st->stats[0].max_rate = st->stats[0].mean_rate * 4;
+	st->stats[0].min_rate = 0;
+	st->run.overcommit = 12;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "spread", "a"));
+	st->run.overcommit = 16;
+	EXPECT_EQ(NONE, judge(st, "spread", "a"));
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+}
+
 TEST_F(check, throughput_of_timed_work)
 {
 	struct stage *st = self->st;
