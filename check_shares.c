@@ -9,6 +9,9 @@
 /* Two ticks, by which /proc/stat counts: less than that may be none at all. */
 #define MIN_IDLE_NS		20000000ULL
 
+/* Percent by which a share with weights and one without differ, at least */
+#define LEAST_APART	10
+
 #define PERIOD_NS	(100 * NSEC_PER_MSEC)	/* of cpu.max, by default */
 
 /* Has a group before this one the same CPUs? Then it has been judged with that. */
@@ -161,9 +164,13 @@ static void weigh(struct judge *j, const struct check_group *g, const struct cro
 	const struct check_group *waited = seen < want ? g : who_waited(j->run, s, g);
 	const char *weak = j->starved;
 	struct finding f = check_begin("weight", g);
+	bool even = apart(want, flat) < LEAST_APART, ok;
 	u64 wait_ms;
-	bool ok;
 
+	/* Equals differ by where they are, too. */
+	if (even)
+		error = check_within(j->run->limits.weight_error + chance + check_remainder(crowd),
+				     j->run->overcommit);
 	f.unit = "% of its share";
 	f.seen = seen * 100 / max_t(u64, want, 1);
 	f.at_least = seen < want;
@@ -171,7 +178,7 @@ static void weigh(struct judge *j, const struct check_group *g, const struct cro
 	ok = f.at_least ? f.seen >= f.limit : f.seen <= f.limit;
 	if (due_ns < CHECK_CHANCE_NS)
 		weak = "less than 60 ms of CPU time in all: set KTSTR_DURATION to more";
-	else if (ok && apart(want, flat) <= error)
+	else if (ok && !even && apart(want, flat) <= error)
 		weak = "this host is too small to tell it from no weights at all";
 	wait_ms = check_place(&f, &waited->stats->gap);
 	check_judge(j, &f, ok, weak,
@@ -180,6 +187,21 @@ static void weigh(struct judge *j, const struct check_group *g, const struct cro
 		    (unsigned long long)seen / 10000, (unsigned long long)seen / 1000 % 10,
 		    (unsigned long long)flat / 10000, (unsigned long long)flat / 1000 % 10,
 		    waited->name, (unsigned long long)wait_ms);
+}
+
+/* Only computing is the same everywhere, and only one group's share is not the others'. */
+static void weigh_equals(struct judge *j, const struct crowd *crowd, const struct split *s)
+{
+	const struct check_group *g, *least = NULL;
+
+	for (g = j->run->groups; g < j->run->groups + j->run->nr_groups; g++) {
+		if (!s->in[g - j->run->groups] || g->background)
+			continue;
+		if (!least || rate_of(s, g) * least->workers < rate_of(s, least) * g->workers)
+			least = g;
+	}
+	if (s->units && least)
+		weigh(j, least, crowd, s);
 }
 
 /*
@@ -207,9 +229,11 @@ static void weight(struct judge *j, const struct check_group *g)
 			who = i;
 		}
 	}
-	/* Weights that change next to nothing are not what the run is about. */
-	if (most < 10)
+	/* Weights that change next to nothing: the groups are equals, by any scheduler. */
+	if (most < LEAST_APART) {
+		weigh_equals(j, &crowd, &s);
 		return;
+	}
 	if (differs(run, &s, same_nice) && check_lacks(j, "weight", &run->groups[who], "nice"))
 		return;
 	if (differs(run, &s, same_cgroup) &&

@@ -154,7 +154,7 @@ TEST_F(check, healthy_run)
 {
 	static const char * const want[] = {
 		"workers", "starvation", "gap", "spread", "migration", "conservation",
-		"throughput",
+		"throughput", "weight",
 	};
 	size_t i;
 
@@ -165,7 +165,6 @@ TEST_F(check, healthy_run)
 	}
 	EXPECT_EQ(VERDICT_PASS, check_verdict(&self->st->findings));
 	EXPECT_EQ(NONE, judge(self->st, "isolation", NULL));
-	EXPECT_EQ(NONE, judge(self->st, "weight", NULL));
 	EXPECT_EQ(NONE, judge(self->st, "quota", NULL));
 	EXPECT_EQ(NONE, judge(self->st, "latency", NULL));
 	EXPECT_EQ(NONE, judge(self->st, "alive", NULL));
@@ -746,10 +745,52 @@ TEST_F(check, weight_does_not_apply)
 	st->groups[1].cpus.bits[0] = 3;
 	EXPECT_EQ(NONE, judge(st, "weight", NULL));
 	st->groups[1].cpus.bits[0] = 0;
-	/* A CPU for each: weights change nothing. */
-	st->groups[0].workers = 2;
+}
+
+/* Groups that are due the same, whether by equal weights or as there is a CPU for each */
+TEST_F(check, weight_of_equals)
+{
+	struct stage *st = self->st;
+	const struct finding *f;
+
+	set_share(st, 0, 90);
+	set_share(st, 1, 10);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", NULL));
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", "b"));
+	f = find(st, "weight", "b");
+	EXPECT_EQ(20, f->seen);
+	EXPECT_EQ(true, f->at_least);
+	/* No word about weights is an excuse. */
+	st->run.sched.lacks = "nice cpu.weight";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", NULL));
+	set_share(st, 0, 55);
+	set_share(st, 1, 45);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", NULL));
+	/* Three and two on four CPUs, that nobody moves: 1, 1, 1 and a half each */
+	st->run.sched.lacks = NULL;
+	st->groups[0].cgroup = NULL;
+	st->groups[1].cgroup = NULL;
+	st->groups[0].workers = 3;
 	st->groups[1].workers = 2;
+	st->stats[0].workers = 3;
+	st->stats[1].workers = 2;
+	set_share(st, 0, 100);
+	set_share(st, 1, 50);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", NULL));
+	set_share(st, 0, 120);
+	set_share(st, 1, 20);
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "weight", NULL));
+	/* Who yields, or waits for memory, is not to be compared. */
+	st->groups[1].work = WIRE_WORK_CACHE_YIELD;
 	EXPECT_EQ(NONE, judge(st, "weight", NULL));
+	st->groups[1].work = WIRE_WORK_SPIN;
+	/* A CPU for each: weights change nothing. */
+	st->groups[0].nice = -10;
+	st->groups[0].workers = 2;
+	st->stats[0].workers = 2;
+	set_share(st, 0, 100);
+	set_share(st, 1, 100);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "weight", NULL));
 }
 
 /* "a" has half of a CPU for its four workers. */
