@@ -395,6 +395,8 @@ u64 check_due(const struct check_run *run, const struct check_group *g)
 	for (i = 0; i < run->nr_cgroups; i++)
 		if (run->cgroups[i].quota && scenario_is_below(g->cgroup, run->cgroups[i].name))
 			due = min(due, quota_due(run, &run->cgroups[i]));
+	if (g->quota)
+		due = min_t(u64, due, (u64)g->quota * FAIR_CPU / 100 / max(1U, g->workers));
 	return max_t(u64, 1, due);
 }
 

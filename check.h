@@ -20,7 +20,8 @@
  *			limits.rounds asks; and the CPUs got as much done as they could
  *	weight		shares are those of cpu.weight and nice
  *	quota		cpu.max is kept, and made use of
- *	conservation	no CPU is idle while there is a worker for it
+ *	conservation	no CPU is idle while there is a worker for it; where steps changed
+ *			who may run where, after the last of them as well
  *	latency		workers that wake up run soon
  *	migration	workers stay on their CPUs and LLCs
  *	locality	they stay on their nodes, with their memory, which is seldom on
@@ -108,6 +109,10 @@ enum check_changed {
  *	stay on its CPUs; no more is demanded
  * @always_runnable: they never sleep, as with WIRE_WORK_SPIN
  * @changed: see enum check_changed
+ * @quota: the tightest cpu.max that steps gave it, in percent of a CPU; 0 for none
+ * @settled: after the last step that changed who may run where, all of them were there
+ *	and free to use all of @settled_cpus
+ * @settled_cpus: the empty set for all
  * @stats: what they did
  */
 struct check_group {
@@ -125,6 +130,9 @@ struct check_group {
 	bool background;
 	bool always_runnable;
 	unsigned int changed;
+	unsigned int quota;
+	bool settled;
+	struct cpu_set settled_cpus;
 	const struct load_stats *stats;
 };
 
@@ -198,7 +206,9 @@ struct check_sched {
  * @reports: of all workers
  * @nr_reports: how many
  * @before: the CPUs' times when all workers had started; NULL if they are not known
- * @after: the same before the first of them stopped
+ * @settled: the same after the last step that changed who may run where, all CPUs being
+ *	online; NULL if there was no such step, or none of them was online for good
+ * @after: the same before all that were left stopped
  * @hotplug: CPUs went offline or came online meanwhile
  * @sched: the scheduler
  * @kernel_log: as control_kmsg() has it; NULL if it is not known
@@ -220,6 +230,7 @@ struct check_run {
 	const struct control_report *reports;
 	size_t nr_reports;
 	const struct cpu_times *before;
+	const struct cpu_times *settled;
 	const struct cpu_times *after;
 	bool hotplug;
 	struct check_sched sched;

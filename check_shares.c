@@ -386,23 +386,38 @@ static void judge_quota(struct judge *j, const struct scenario_cgroup *cg)
 
 /* -- Work conservation --------------------------------------------------------- */
 
-/* Do always enough workers of this group want to run on its CPUs? */
-static bool demands(const struct check_run *run, const struct check_group *g)
+/*
+ * Do always enough workers of this group want to run on its CPUs? Those of
+ * SCHED_DEADLINE do until their runtime is used up.
+ */
+static bool demands(const struct check_run *run, const struct check_group *g, bool settled)
 {
-	return g->always_runnable && !g->changed && !check_has_quota(run, g) && g->stats->workers;
+	return g->always_runnable && (settled ? g->settled : !g->changed) &&
+	       !check_has_quota(run, g) && g->stats->workers && g->policy != POLICY_DEADLINE;
+}
+
+/* The CPUs of a group, during the whole run or after the last step */
+static struct cpu_set cpus_then(const struct check_run *run, const struct check_group *g,
+				bool settled)
+{
+	struct check_group then = *g;
+
+	if (settled)
+		then.cpus = g->settled_cpus;
+	return check_cpus_of(run, &then);
 }
 
 /* CPUs for which there is a worker all the time */
-static struct cpu_set demanded(const struct check_run *run)
+static struct cpu_set demanded(const struct check_run *run, bool settled)
 {
 	struct cpu_set set = {}, cpus, other;
 	const struct check_group *g, *o;
 	unsigned int workers, i;
 
 	for (g = run->groups; g < run->groups + run->nr_groups; g++) {
-		if (!demands(run, g))
+		if (!demands(run, g, settled))
 			continue;
-		cpus = check_cpus_of(run, g);
+		cpus = cpus_then(run, g, settled);
 		for (i = 0; i < g->workers && g->nr_affinity; i++) {
 			other = g->affinity[i % g->nr_affinity];
 			cpu_set_and(&other, &cpus);
@@ -410,8 +425,9 @@ static struct cpu_set demanded(const struct check_run *run)
 				cpu_set_add(&set, cpu_set_next(&other, 0));
 		}
 		for (workers = 0, o = run->groups; o < run->groups + run->nr_groups; o++) {
-			other = check_cpus_of(run, o);
-			if (demands(run, o) && !o->nr_affinity && cpu_set_equal(&cpus, &other))
+			other = cpus_then(run, o, settled);
+			if (demands(run, o, settled) && !o->nr_affinity &&
+			    cpu_set_equal(&cpus, &other))
 				workers += o->workers;
 		}
 		if (workers < cpu_set_count(&cpus))
@@ -426,16 +442,14 @@ static struct cpu_set demanded(const struct check_run *run)
  * A CPU that is woken up, but that the host does not run, looks idle: the limit
  * grows with overcommit, but no further than half way to always idle.
  */
-static void conservation(struct judge *j)
+static void conservation(struct judge *j, const struct cpu_times *a, const struct cpu_times *b,
+			 bool settled)
 {
-	const struct cpu_times *a = j->run->before, *b = j->run->after;
 	struct finding f = check_begin("conservation", NULL);
 	u64 total, steal, idle, percent, limit = j->run->limits.idle, shortest = ~0ULL, sum = 0;
-	struct cpu_set cpus = demanded(j->run);
+	struct cpu_set cpus = demanded(j->run, settled);
 	unsigned int cpu, n = 0;
 
-	if (!a || !b || j->run->hotplug || !check_limited(limit))
-		return;
 	f.unit = "% idle";
 	f.limit = max(limit, min_t(u64, check_within(limit, j->run->overcommit),
 				   (limit + 100) / 2));
@@ -462,8 +476,23 @@ static void conservation(struct judge *j)
 		return;
 	check_judge(j, &f, f.seen <= f.limit, shortest < CHECK_CHANCE_NS ?
 		    "CPUs were watched for less than 60 ms" : j->starved,
-		    "there was a worker for each of %u CPUs, which were idle for %llu %% on average",
-		    n, (unsigned long long)sum / n);
+		    "there was a worker for each of %u CPUs, which were idle for %llu %% on average, in %llu ms%s",
+		    n, (unsigned long long)sum / n,
+		    (unsigned long long)(check_since(b->at_ns, a->at_ns) / NSEC_PER_MSEC),
+		    settled ? " after the last step" : "");
+}
+
+/* Who came and went, and where they were to be, is known again after the last step. */
+static void conservations(struct judge *j)
+{
+	const struct check_run *run = j->run;
+
+	if (!check_limited(run->limits.idle) || !run->before || !run->after)
+		return;
+	if (!run->hotplug)
+		conservation(j, run->before, run->after, false);
+	if (run->settled)
+		conservation(j, run->settled, run->after, true);
 }
 
 /* -- Throughput ----------------------------------------------------------------- */
@@ -520,5 +549,5 @@ void check_shares(struct judge *j)
 	for (i = 0; i < j->run->nr_cgroups; i++)
 		if (j->run->cgroups[i].quota && check_limited(j->run->limits.quota_error))
 			judge_quota(j, &j->run->cgroups[i]);
-	conservation(j);
+	conservations(j);
 }

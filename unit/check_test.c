@@ -943,6 +943,56 @@ TEST_F(check, conservation_needs_workers)
 	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
 }
 
+/* SCHED_DEADLINE's workers want no more than their runtime. */
+TEST_F(check, conservation_beside_deadline)
+{
+	struct stage *st = self->st;
+
+	set_idle(st, 3, 80);
+	st->groups[0].workers = 3;
+	st->groups[1].workers = 1;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+	st->groups[1].policy = POLICY_DEADLINE;
+	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
+}
+
+/* What steps changed can be judged when they are done. */
+TEST_F(check, conservation_when_settled)
+{
+	struct stage *st = self->st;
+	struct cpu_times settled = st->before;
+	unsigned int cpu;
+
+	st->groups[0].changed = CHECK_CPUS;
+	st->groups[1].changed = CHECK_PRESENCE;
+	set_idle(st, 3, 50);
+	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
+	/* From then on, CPU 3 was idle for half of the time still, and CPU 2 all of it. */
+	set_idle(st, 2, 60);
+	for (cpu = 0; cpu < 4; cpu++) {
+		settled.total_ns[cpu] = 1500 * MS;
+		settled.idle_ns[cpu] = (st->before.idle_ns[cpu] + st->after.idle_ns[cpu]) / 2;
+	}
+	settled.idle_ns[2] = st->after.idle_ns[2] - 1000 * MS;
+	st->run.settled = &settled;
+	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
+	st->groups[0].settled = true;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+	EXPECT_EQ(2, find(st, "conservation", NULL)->cpu);
+	EXPECT_NE(NULL, strstr(find(st, "conservation", NULL)->text, "after the last step"));
+	/* Whatever the group had before */
+	st->groups[0].cpus.bits[0] = 3;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+	st->groups[0].settled_cpus.bits[0] = 3;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "conservation", NULL));
+	st->groups[0].settled_cpus.bits[0] = 11;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+	EXPECT_EQ(3, find(st, "conservation", NULL)->cpu);
+	/* CPUs that came back before that have to be used, too. */
+	st->run.hotplug = true;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+}
+
 TEST_F(check, latency)
 {
 	struct hist *wake = &self->st->stats[0].wake;
