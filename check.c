@@ -154,7 +154,7 @@ enum verdict check_verdict(const struct findings *findings)
 
 	for (i = 0; i < findings->nr; i++)
 		verdict = max(verdict, findings->list[i].verdict);
-	return verdict;
+	return verdict == VERDICT_PASS && findings->unjudged ? VERDICT_SKIP : verdict;
 }
 
 const struct finding *check_find(const struct findings *findings, const char *check,
@@ -662,6 +662,7 @@ void check_run(const struct check_run *run, struct findings *findings)
 	alive(&j);
 	j.unshared = (has_rt(run) && check_lacks(&j, "gap", NULL, "rt")) ||
 		     (run->overcommit > 1 && check_lacks(&j, "gap", NULL, "overcommit"));
+	findings->unjudged = j.unshared && !run->nr_programs;
 	for (i = 0; i < run->nr_groups; i++)
 		check_workers(&j, &run->groups[i]);
 	if (!j.unshared)

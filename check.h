@@ -268,10 +268,13 @@ struct finding {
  * struct findings - what all checks found; all zero when there is nothing
  * @list: the findings
  * @nr: how many; when there is no room, a worse one takes the place of the last
+ * @unjudged: what makes a scheduler a good one could not be checked: that nothing else
+ *	was wrong is no PASS
  */
 struct findings {
 	struct finding list[CHECK_MAX_FINDINGS];
 	size_t nr;
+	bool unjudged;
 };
 
 /* What healthy schedulers meet on every topology; the reasons are in check.c. */
@@ -314,7 +317,8 @@ void check_run(const struct check_run *run, struct findings *findings);
  * check_verdict() - the verdict of all findings
  * @findings: any
  *
- * Return: the greatest; VERDICT_SKIP if there are none.
+ * Return: the greatest; VERDICT_SKIP if there are none, or if that is VERDICT_PASS, but
+ * findings.unjudged.
  */
 enum verdict check_verdict(const struct findings *findings);
 

@@ -1410,6 +1410,9 @@ TEST_F(check, without_preemption_callbacks)
 	EXPECT_EQ(VERDICT_SKIP, judge(st, "gap", NULL));
 	EXPECT_EQ(NONE, judge(st, "starvation", NULL));
 	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
+	/* That all ran, and on their CPUs, makes no good scheduler. */
+	EXPECT_EQ(VERDICT_PASS, judge(st, "workers", "a"));
+	EXPECT_EQ(VERDICT_SKIP, check_verdict(&st->findings));
 	st->stats[0].stuck = 1;
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "a"));
 	st->run.sched.lacks = "hotplug";
