@@ -137,7 +137,7 @@ void check_judge(struct judge *j, struct finding *f, bool ok, const char *weak,
 		f->verdict = VERDICT_INCONCLUSIVE;
 	} else if (ok) {
 		f->verdict = VERDICT_PASS;
-	} else if (words_have(sched->defects, f->check, ' ')) {
+	} else if (j->stalled && words_have(sched->defects, f->check, ' ')) {
 		/* Nobody is to blame for it anew, but it did not pass either. */
 		f->verdict = VERDICT_INCONCLUSIVE;
 		weak = sched->defects_reason ?: "this is known of the scheduler";
@@ -644,6 +644,27 @@ static void kernel_log(struct judge *j)
 		    (int)min_t(size_t, found.len, CHECK_TEXT_SIZE), found.line);
 }
 
+/*
+ * Has somebody waited for a quarter of the run, or for the kernel's watchdog? The known
+ * defects of schedulers are of this kind; what is not is another one.
+ */
+static bool stalled(const struct check_run *run)
+{
+	const struct control_sched *left = run->sched.exit;
+	const struct check_group *g;
+	size_t i;
+
+	if (left && left->valid && left->reason && strstr(left->reason, "runnable task stall"))
+		return true;
+	for (i = 0; i < run->nr_programs; i++)
+		if (run->programs[i].late)
+			return true;
+	for (g = run->groups; g < run->groups + run->nr_groups; g++)
+		if (g->stats->stuck || g->stats->gap.sched_ns >= run->duration_ns / 4)
+			return true;
+	return false;
+}
+
 static bool has_rt(const struct check_run *run)
 {
 	size_t i;
@@ -656,7 +677,12 @@ static bool has_rt(const struct check_run *run)
 
 void check_run(const struct check_run *run, struct findings *findings)
 {
-	struct judge j = { .run = run, .findings = findings, .starved = starved(run) };
+	struct judge j = {
+		.run = run,
+		.findings = findings,
+		.starved = starved(run),
+		.stalled = stalled(run),
+	};
 	size_t i;
 
 	alive(&j);

@@ -171,8 +171,9 @@ struct check_program {
  *	has not one for each: one CPU decides for all, and is away most of the
  *	time); NULL for nothing
  * @lacks_reason: why that is no fault; may be NULL
- * @defects: checks, separated by blanks, that are known to fail at times: a FAIL of
- *	them is INCONCLUSIVE; NULL for none
+ * @defects: checks, separated by blanks, that are known to fail at times, with somebody
+ *	who waits for a quarter of the run: a FAIL of them is INCONCLUSIVE then; NULL for
+ *	none
  * @defects_reason: what is wrong with it; may be NULL
  */
 struct check_sched {

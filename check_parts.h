@@ -14,6 +14,7 @@
  * @run: what it has shown
  * @findings: of it
  * @starved: why the host was too busy for numbers to mean anything, or NULL
+ * @stalled: somebody waited for so long that a known defect may have been seen
  * @unshared: nobody can tell who should have run when, as real-time tasks take
  *	CPUs away, and the scheduler lets those wait who were there
  */
@@ -21,6 +22,7 @@ struct judge {
 	const struct check_run *run;
 	struct findings *findings;
 	const char *starved;
+	bool stalled;
 	bool unshared;
 };
 

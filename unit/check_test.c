@@ -1473,6 +1473,15 @@ TEST_F(check, defects_that_are_known)
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, check_verdict(&st->findings));
 	st->stats[0].min_rate = 0;
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "a"));
+	/* Where nobody waited for long, it is another defect. */
+	st->stats[0].stuck = 0;
+	st->stats[0].corrupt = 1;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "a"));
+	st->stats[0].corrupt = 0;
+	st->stats[0].gap.sched_ns = DURATION / 4 - 1;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "gap", "a"));
+	st->stats[0].gap.sched_ns++;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "gap", "a"));
 }
 
 /* One CPU decides for all, and is away for most of the time. */
