@@ -1030,6 +1030,11 @@ TEST_F(check, latency_of_few_wakeups)
 	/* One of 21 is not said to be a percentile. */
 	hist_add(&st->stats[0].wake, 900 * MS, 1);
 	EXPECT_EQ(VERDICT_PASS, judge(st, "latency", "a"));
+	/* A scenario that is about the tail does not pass without one. */
+	st->run.limits.wake_p99_us = 200000;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "latency", "a"));
+	hist_add(&st->stats[0].wake, MS, 500);
+	EXPECT_EQ(VERDICT_PASS, judge(st, "latency", "a"));
 }
 
 TEST_F(check, migration)
