@@ -61,6 +61,12 @@ static void errors(struct judge *j, const struct check_group *g)
 			    "%u workers had a system call fail", g->stats->errors);
 }
 
+/* What has no moment of its own happened some time in the run. */
+static unsigned long long ran_ms(const struct check_run *run)
+{
+	return run->duration_ns / NSEC_PER_MSEC;
+}
+
 /* -- Places ------------------------------------------------------------------ */
 
 /* The CPUs that a worker may use */
@@ -117,7 +123,8 @@ static void isolation(struct judge *j, const struct check_group *g)
 		}
 	}
 	if (f.seen)
-		check_judge(j, &f, false, NULL, "worker %u was elsewhere", first);
+		check_judge(j, &f, false, NULL, "worker %u was elsewhere, some time in %llu ms",
+			    first, ran_ms(j->run));
 	else
 		check_judge(j, &f, true, cpu_set_count(&g->stats->cpus) ? NULL :
 			    "no worker was seen on any CPU", "cpuset and affinity were kept");
@@ -133,7 +140,7 @@ static u64 moves(const struct wire_report *r, enum wire_distance distance)
 	return sum;
 }
 
-/* Who was moved most, and between which CPUs; when, nobody knows */
+/* Who was moved most, and between which CPUs */
 static void tell_restless(const struct check_run *run, const struct check_group *g,
 			  enum wire_distance distance, char *text, size_t size)
 {
@@ -177,8 +184,8 @@ static void migrations(struct judge *j, const struct check_group *g, const char 
 	f.seen = rate / 1000;
 	f.limit = check_within(limit, j->run->overcommit);
 	check_judge(j, &f, rate <= f.limit * 1000, watched < CHECK_CHANCE_NS ?
-		    "workers were watched for less than 60 ms" : NULL, "moves between %s%s",
-		    between[distance], who);
+		    "workers were watched for less than 60 ms" : NULL,
+		    "moves between %s in %llu ms%s", between[distance], ran_ms(j->run), who);
 }
 
 /* A limit that is not below that of all moves says nothing more than it. */
@@ -286,8 +293,8 @@ static void remote(struct judge *j, const struct check_group *g, u64 pages, cons
 	f.limit = remote_limit(j->run, limit);
 	f.seen = sum * 100 / pages;
 	check_judge(j, &f, f.seen <= f.limit, weak,
-		    "pages on other nodes than their workers ran on, most of worker %u: %llu",
-		    worker, (unsigned long long)most);
+		    "pages on other nodes than their workers ran on in %llu ms, most of worker %u: %llu",
+		    ran_ms(j->run), worker, (unsigned long long)most);
 }
 
 /* Where memory is that is on a node without CPUs, nobody is near to it. */
