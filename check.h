@@ -102,6 +102,7 @@ enum check_changed {
  * @memory: where its memory is to be
  * @mems: nodes that its memory is bound to, one bit each; 0 for no binding
  * @workers: how many there are to be
+ * @spawns: how often they were spawned, all of them each time; 0 is as 1
  * @work: what they do; WIRE_WORK_CUSTOM if that is one thing after the other
  * @policy: theirs
  * @nice: theirs
@@ -124,6 +125,7 @@ struct check_group {
 	enum memory memory;
 	u64 mems;
 	unsigned int workers;
+	unsigned int spawns;
 	enum wire_work work;
 	enum sched_policy policy;
 	int nice;

@@ -33,11 +33,12 @@ static void sound(struct judge *j, const struct check_group *g)
 {
 	const struct wire_report *r = unwell(j->run, g);
 	const struct load_stats *st = g->stats;
+	unsigned int spawned = g->workers * max(1U, g->spawns);
 	struct finding f = check_begin("workers", g);
 	char who[64] = "";
 
-	if (st->workers == g->workers && !st->stuck && !st->corrupt) {
-		check_judge(j, &f, true, NULL, "all %u ran", g->workers);
+	if (st->workers == spawned && !st->stuck && !st->corrupt) {
+		check_judge(j, &f, true, NULL, "all %u ran", spawned);
 		return;
 	}
 	f.unit = "in trouble";
@@ -48,7 +49,7 @@ static void sound(struct judge *j, const struct check_group *g)
 	/* A wrong result is one whenever it is computed. */
 	check_judge(j, &f, false, st->corrupt ? NULL : check_denied(j->run),
 		    "of %u workers %u reported, %u did not run or did not stop, %u computed wrong results, as registers were lost%s",
-		    g->workers, st->workers, st->stuck, st->corrupt, who);
+		    spawned, st->workers, st->stuck, st->corrupt, who);
 }
 
 /* Those that restrict themselves may fail where steps change what is allowed. */

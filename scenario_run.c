@@ -194,6 +194,7 @@ static int spawn(struct run *run, const struct scenario_workers *w, struct errms
 	}
 	ret = control_spawn(run->c, &spec, &reply, err);
 	run->groups += !ret;
+	group->spawns += !ret;
 	control_reply_free(&reply);
 	free_lists(lists, group->nr_affinity);
 	return ret;

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How scenarios are played: what a guest is asked for, and what is made of its answers. */
+#include <linux/kernel.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "check.h"
+#include "clock.h"
+#include "scenario_run.h"
+#include "wire.h"
+
+#define MS		NSEC_PER_MSEC
+#define MAX_GROUPS	8
+
+/* A group of workers of the guest below */
+struct fake_group {
+	char name[WIRE_MAX_NAME];
+	u32 count;
+	bool started;
+};
+
+/**
+ * struct guest - somebody who answers as an agent does, at once
+ * @rx: what the host says
+ * @out: answers that the host has not read yet: @len bytes, @pos of them read
+ * @groups: those that there are at present; no name: none
+ */
+struct guest {
+	struct session s;
+	struct scenario_result result;
+	struct errmsg err;
+	struct wire_receiver rx;
+	u8 out[1 << 20];
+	size_t len;
+	size_t pos;
+	struct fake_group groups[MAX_GROUPS];
+};
+
+/* -- the guest's side -------------------------------------------------------- */
+
+static struct wire_writer begin(struct guest *g, enum wire_type type, u32 seq)
+{
+	struct wire_writer w;
+
+	wire_begin(&w, g->out + g->len, sizeof(g->out) - g->len, type, seq);
+	return w;
+}
+
+static void end(struct guest *g, struct wire_writer *w)
+{
+	g->len += wire_end(w);
+}
+
+static void done(struct guest *g, u32 seq)
+{
+	struct wire_writer w = begin(g, WIRE_DONE, seq);
+
+	wire_put_u32(&w, 0);
+	wire_put_str(&w, "");
+	end(g, &w);
+}
+
+static void put_u64(struct guest *g, enum wire_type type, u32 seq, u64 value)
+{
+	struct wire_writer w = begin(g, type, seq);
+
+	wire_put_u64(&w, value);
+	end(g, &w);
+}
+
+static void put_u32(struct guest *g, enum wire_type type, u32 seq, u32 value)
+{
+	struct wire_writer w = begin(g, type, seq);
+
+	wire_put_u32(&w, value);
+	end(g, &w);
+}
+
+static void put_file(struct guest *g, u32 seq, const char *path, const char *text)
+{
+	const struct wire_file file = { .path = path, .data = text, .size = strlen(text) };
+	struct wire_writer w = begin(g, WIRE_FILE, seq);
+
+	wire_put_file(&w, &file);
+	end(g, &w);
+}
+
+static void put_sched(struct guest *g, u32 seq)
+{
+	const struct wire_sched sched = { .state = "disabled", .ops = "", .reason = "" };
+	struct wire_writer w = begin(g, WIRE_SCHED, seq);
+
+	wire_put_sched(&w, &sched);
+	end(g, &w);
+}
+
+static void put_kmsg(struct guest *g, u32 seq)
+{
+	struct wire_writer w = begin(g, WIRE_REASON, seq);
+
+	wire_put_str(&w, "");
+	end(g, &w);
+}
+
+static void spawn(struct guest *g, struct wire_reader *r)
+{
+	static const char *cpus[WIRE_MAX_WORKERS];
+	struct wire_spawn spec;
+	size_t i = 0;
+
+	wire_get_spawn(r, &spec, cpus);
+	while (i < MAX_GROUPS - 1 && g->groups[i].name[0])
+		i++;
+	g->groups[i] = (struct fake_group){ .count = spec.count };
+	snprintf(g->groups[i].name, sizeof(g->groups[i].name), "%s", spec.name);
+}
+
+/* Is a group among those that were named? With no names, all are. */
+static bool is_asked(const struct fake_group *group, const char **names, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(names[i], group->name))
+			return true;
+	return !nr;
+}
+
+static void report(struct guest *g, const struct fake_group *group, u32 seq)
+{
+	struct wire_report r = {
+		.group = group->name, .units = 1000, .unit_ns = 30000, .wall_ns = 50 * MS,
+	};
+	struct wire_writer w;
+
+	r.cpus[0] = 1;
+	for (; r.index < group->count; r.index++) {
+		w = begin(g, WIRE_REPORT, seq);
+		wire_put_report(&w, &r);
+		end(g, &w);
+	}
+}
+
+static void start_or_stop(struct guest *g, const struct wire_frame *frame, struct wire_reader *r)
+{
+	const char *names[MAX_GROUPS];
+	struct fake_group *group;
+	u32 nr;
+
+	wire_get_u64(r);
+	wire_get_u64(r);
+	nr = wire_get_strs(r, names, MAX_GROUPS);
+	for (group = g->groups; group < g->groups + MAX_GROUPS; group++) {
+		if (!group->name[0] || !is_asked(group, names, nr))
+			continue;
+		if (frame->type == WIRE_START) {
+			group->started = true;
+			continue;
+		}
+		if (group->started)
+			report(g, group, frame->seq);
+		group->name[0] = '\0';
+	}
+	if (frame->type == WIRE_START)
+		put_u64(g, WIRE_STARTED, frame->seq, clock_ns());
+}
+
+static void answer(struct guest *g, const struct wire_frame *frame)
+{
+	struct wire_reader r;
+
+	wire_read(&r, frame);
+	switch (frame->type) {
+	case WIRE_READ:
+		put_file(g, frame->seq, "/proc/stat", "cpu  1 1 1 1 1 1 1 1 0 0\n"
+			 "cpu0 1 1 1 1 1 1 1 1 0 0\nintr 0\n");
+		break;
+	case WIRE_SPAWN:
+		spawn(g, &r);
+		put_u32(g, WIRE_PIDS, frame->seq, 0);
+		break;
+	case WIRE_START:
+	case WIRE_STOP:
+		start_or_stop(g, frame, &r);
+		break;
+	case WIRE_SCHED_STATUS:
+		put_sched(g, frame->seq);
+		break;
+	case WIRE_KMSG:
+		put_kmsg(g, frame->seq);
+		break;
+	}
+	done(g, frame->seq);
+}
+
+/* -- the host's side --------------------------------------------------------- */
+
+static int guest_send(void *ctx, const void *data, size_t len)
+{
+	struct guest *g = ctx;
+	struct wire_frame frame;
+	const u8 *pos = data;
+
+	while (wire_receive(&g->rx, &pos, &len, &frame) == WIRE_OK)
+		answer(g, &frame);
+	return 0;
+}
+
+static ssize_t guest_recv(void *ctx, void *data, size_t len, u64 timeout_ns)
+{
+	struct guest *g = ctx;
+
+	len = min(len, g->len - g->pos);
+	if (!len) {
+		usleep(timeout_ns / 1000 + 1);
+		return -ETIMEDOUT;
+	}
+	memcpy(data, g->out + g->pos, len);
+	g->pos += len;
+	if (g->pos == g->len) {
+		g->pos = 0;
+		g->len = 0;
+	}
+	return len;
+}
+
+static const struct control_ops guest_ops = { guest_send, guest_recv };
+
+FIXTURE(play) {
+	struct guest *g;
+};
+
+FIXTURE_SETUP(play)
+{
+	struct errmsg err;
+
+	self->g = calloc(1, sizeof(*self->g));
+	ASSERT_NE(NULL, self->g);
+	control_init(&self->g->s.control, &guest_ops, self->g, NSEC_PER_SEC);
+	ASSERT_EQ(0, topology_parse("1n1l2c1t", &self->g->s.topo, &err));
+	snprintf(self->g->s.scheduler, sizeof(self->g->s.scheduler), "EEVDF");
+}
+
+FIXTURE_TEARDOWN(play)
+{
+	scenario_result_free(&self->g->result);
+	control_destroy(&self->g->s.control);
+	free(self->g);
+}
+
+/* Plays and judges a scenario that has no mistakes; the findings */
+static struct findings *play(struct __test_metadata *_metadata, struct guest *g,
+			     const struct scenario *sc, u64 duration_ns)
+{
+	static struct findings findings;
+
+	memset(&findings, 0, sizeof(findings));
+	ASSERT_EQ(0, scenario_check(sc, &g->s.topo, &g->err)) {
+		TH_LOG("%s", g->err.text);
+	}
+	ASSERT_EQ(0, scenario_run(&g->s, sc, duration_ns, &g->result, &g->err)) {
+		TH_LOG("%s", g->err.text);
+	}
+	g->result.run.limits = check_defaults;
+	check_run(&g->result.run, &findings);
+	return &findings;
+}
+
+/* Who is spawned again reports again: that is no worker too many. */
+TEST_F(play, workers_that_are_spawned_again)
+{
+	const struct scenario sc = {
+		.suite = "suite", .name = "again",
+		.workers = {
+			{ "now", .count = 2 },
+			{ "later", .count = 3, .later = true },
+		},
+		.steps = {
+			SPAWN("later"), HOLD_MS(10), STOP("later"), REPEAT(3, 50),
+		},
+	};
+	struct findings *findings = play(_metadata, self->g, &sc, 100 * MS);
+	const struct finding *f;
+
+	EXPECT_LE(2 * 3 + 2, self->g->result.run.nr_reports);
+	f = check_find(findings, "workers", "later");
+	ASSERT_NE(NULL, f);
+	EXPECT_EQ(VERDICT_PASS, f->verdict) {
+		TH_LOG("%s", f->text);
+	}
+	f = check_find(findings, "workers", "now");
+	ASSERT_NE(NULL, f);
+	EXPECT_EQ(VERDICT_PASS, f->verdict);
+
+	/* One that is missing is found all the same. */
+	self->g->result.stats[1].workers--;
+	memset(findings, 0, sizeof(*findings));
+	check_run(&self->g->result.run, findings);
+	EXPECT_EQ(VERDICT_FAIL, check_find(findings, "workers", "later")->verdict);
+	self->g->result.stats[1].workers += 2;
+	memset(findings, 0, sizeof(*findings));
+	check_run(&self->g->result.run, findings);
+	EXPECT_EQ(VERDICT_FAIL, check_find(findings, "workers", "later")->verdict);
+}
+
+TEST_HARNESS_MAIN
