@@ -219,7 +219,9 @@ static void print_findings(const struct findings *findings, enum verdict verdict
 			ksft_print_msg("%s\n", check_format(f, line, sizeof(line)));
 }
 
-static void print_cgroup(const struct check_run *run, const struct scenario_cgroup *cg)
+/* What it is restricted to, in words; @buf has room for 256 bytes */
+static char *describe_cgroup(const struct check_run *run, const struct scenario_cgroup *cg,
+			     char *buf)
 {
 	char cpus[128] = "all";
 	struct errmsg unused;
@@ -228,12 +230,25 @@ static void print_cgroup(const struct check_run *run, const struct scenario_cgro
 	if (cg->cpus.kind != CPUS_ALL &&
 	    !scenario_resolve_cpus(&cg->cpus, run->topo, &set, &unused))
 		cpu_set_format(&set, cpus, sizeof(cpus));
-	ksft_print_msg("cgroup %s: cpuset %s", cg->name, cpus);
+	snprintf(buf, 256, "cpuset %s", cpus);
 	if (cg->weight)
-		printf(", cpu.weight %u", cg->weight);
+		append(buf, 256, ", cpu.weight %u", cg->weight);
 	if (cg->quota)
-		printf(", cpu.max %u %%", cg->quota);
-	printf("\n");
+		append(buf, 256, ", cpu.max %u %%", cg->quota);
+	return buf;
+}
+
+static void print_cgroup(const struct check_run *run, size_t i)
+{
+	char at_start[256], at_end[256];
+
+	describe_cgroup(run, &run->cgroups[i], at_start);
+	describe_cgroup(run, run->cgroups_end ? &run->cgroups_end[i] : &run->cgroups[i], at_end);
+	if (strcmp(at_start, at_end))
+		ksft_print_msg("cgroup %s: %s; at the end %s\n", run->cgroups[i].name, at_start,
+			       at_end);
+	else
+		ksft_print_msg("cgroup %s: %s\n", run->cgroups[i].name, at_start);
 }
 
 static void print_group(const struct check_group *g)
@@ -259,7 +274,7 @@ void check_print(const struct check_run *run, const struct findings *findings)
 	if (check_verdict(findings) <= VERDICT_PASS)
 		return;
 	for (i = 0; i < run->nr_cgroups; i++)
-		print_cgroup(run, &run->cgroups[i]);
+		print_cgroup(run, i);
 	for (i = 0; i < run->nr_groups; i++)
 		print_group(&run->groups[i]);
 }

@@ -201,6 +201,7 @@ struct check_sched {
  * @denied_ns: what it was denied during the run, as the machine that emulates it says
  * @limits: what must hold: all layers, of which check_defaults is the first
  * @cgroups: with their weights and quotas; what is not among them has the defaults
+ * @cgroups_end: what steps made of them; NULL if that is not known
  * @nr_cgroups: how many; at most SCENARIO_MAX_CGROUPS
  * @groups: of workers
  * @nr_groups: how many; at most SCENARIO_MAX_WORKERS
@@ -225,6 +226,7 @@ struct check_run {
 	u64 denied_ns;
 	struct limits limits;
 	const struct scenario_cgroup *cgroups;
+	const struct scenario_cgroup *cgroups_end;
 	size_t nr_cgroups;
 	const struct check_group *groups;
 	size_t nr_groups;

@@ -583,6 +583,8 @@ static void put_group(struct json_text *j, const struct check_group *g,
 	jsonw_bool_field(j->w, "background", g->background);
 	jsonw_bool_field(j->w, "always_runnable", g->always_runnable);
 	put_bits(j, "changed", g->changed, changed_names, ARRAY_SIZE(changed_names));
+	jsonw_bool_field(j->w, "settled", g->settled);
+	put_allowed(j, "settled_cpus", &g->settled_cpus);
 	put_stats(j, g->stats, nr_nodes);
 	jsonw_end_object(j->w);
 }
@@ -702,6 +704,7 @@ static void put_telemetry(struct json_text *j, const struct check_run *run,
 	jsonw_end_array(j->w);
 	begin(j, "cpu_times");
 	put_times(j, "before", run ? run->before : NULL, cpus);
+	put_times(j, "settled", run ? run->settled : NULL, cpus);
 	put_times(j, "after", run ? run->after : NULL, cpus);
 	jsonw_end_object(j->w);
 	jsonw_bool_field(j->w, "hotplug", run && run->hotplug);

@@ -33,6 +33,8 @@ struct run {
 	struct scenario_result *result;
 	unsigned int groups;		/* of workers, in the guest at present */
 	struct cpus cpus[SCENARIO_MAX_CGROUPS];		/* of each cgroup at present */
+	bool present[SCENARIO_MAX_WORKERS];
+	struct cpu_set offline;
 	struct wire_attr attr[SCENARIO_MAX_WORKERS];	/* of each group at present */
 };
 
@@ -194,6 +196,7 @@ static int spawn(struct run *run, const struct scenario_workers *w, struct errms
 	}
 	ret = control_spawn(run->c, &spec, &reply, err);
 	run->groups += !ret;
+	run->present[w - run->sc->workers] = !ret;
 	group->spawns += !ret;
 	control_reply_free(&reply);
 	free_lists(lists, group->nr_affinity);
@@ -252,6 +255,12 @@ static int stop(struct run *run, const char *const *names, size_t nr, struct err
 
 /* -- what steps change ------------------------------------------------------ */
 
+/* What the table of cgroups is to say at the end */
+static struct scenario_cgroup *find_cgroup(struct run *run, const char *name)
+{
+	return &run->result->cgroups_end[scenario_cgroup(run->sc, name) - run->sc->cgroups];
+}
+
 /* Which CPUs the tasks of a cgroup may use at present: what all above it leave */
 static void effective_cpus(struct run *run, const char *cgroup, struct cpu_set *set)
 {
@@ -287,6 +296,13 @@ static void mark_cgroup(struct run *run, const char *name, enum check_changed wh
 	}
 }
 
+/* A tighter quota than it has had from steps so far */
+static void tighten(struct check_group *group, unsigned int quota)
+{
+	if (quota && (!group->quota || quota < group->quota))
+		group->quota = quota;
+}
+
 static void mark_group(struct run *run, const char *name, enum check_changed what)
 {
 	find_group(run, name)->changed |= what;
@@ -298,6 +314,7 @@ static int set_cpus(struct run *run, const char *name, const struct cpus *cpus,
 		    struct errmsg *err)
 {
 	run->cpus[scenario_cgroup(run->sc, name) - run->sc->cgroups] = *cpus;
+	find_cgroup(run, name)->cpus = *cpus;
 	mark_cgroup(run, name, CHECK_CPUS);
 	return write_cpus(run, name, cpus, err);
 }
@@ -308,6 +325,19 @@ static int swap_cpus(struct run *run, const struct scenario_step *step, struct e
 	struct cpus b = run->cpus[scenario_cgroup(run->sc, step->other) - run->sc->cgroups];
 
 	return set_cpus(run, step->cgroup, &b, err) ?: set_cpus(run, step->other, &a, err);
+}
+
+static int set_quota(struct run *run, const char *name, unsigned int percent,
+		     struct errmsg *err)
+{
+	size_t i;
+
+	mark_cgroup(run, name, CHECK_QUOTA);
+	find_cgroup(run, name)->quota = percent;
+	for (i = 0; i < run->result->run.nr_groups; i++)
+		if (scenario_is_below(run->result->groups[i].cgroup, name))
+			tighten(&run->result->groups[i], percent);
+	return write_quota(run, name, percent, err);
 }
 
 static int remove_cgroup(struct run *run, const char *name, struct errmsg *err)
@@ -327,15 +357,20 @@ static int spawn_step(struct run *run, const char *name, struct errmsg *err)
 static int stop_step(struct run *run, const char *name, struct errmsg *err)
 {
 	mark_group(run, name, CHECK_PRESENCE);
+	run->present[scenario_workers(run->sc, name) - run->sc->workers] = false;
 	return stop(run, &name, 1, err);
 }
 
 static int move_workers(struct run *run, const struct scenario_step *step, struct errmsg *err)
 {
+	const struct scenario_cgroup *cg = run->sc->cgroups;
 	char path[PATH_MAX / 2];
 	int i, ret = 0;
 
 	mark_group(run, step->workers, CHECK_MOVED);
+	for (; cg < run->sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++)
+		if (scenario_is_below(step->cgroup, cg->name))
+			tighten(find_group(run, step->workers), cg->quota);
 	cgroup_path(path, sizeof(path), step->cgroup);
 	if (!step->value)
 		return control_move(run->c, step->workers, WIRE_ALL, path, err);
@@ -376,9 +411,15 @@ static int set_online(struct run *run, const struct scenario_step *step, struct 
 
 	run->result->run.hotplug = true;
 	ret = scenario_resolve_cpus(&step->cpus, run->topo, &set, err);
-	for (cpu = 1; cpu < topology_cpus(run->topo) && !ret; cpu++)
-		if (cpu_set_has(&set, cpu))
-			ret = control_cpu(run->c, cpu, step->op == STEP_ONLINE, err);
+	for (cpu = 1; cpu < topology_cpus(run->topo) && !ret; cpu++) {
+		if (!cpu_set_has(&set, cpu))
+			continue;
+		ret = control_cpu(run->c, cpu, step->op == STEP_ONLINE, err);
+		if (step->op == STEP_ONLINE)
+			cpu_set_del(&run->offline, cpu);
+		else
+			cpu_set_add(&run->offline, cpu);
+	}
 	return ret;
 }
 
@@ -474,10 +515,10 @@ static int do_step(struct run *run, const struct scenario_step *step, struct err
 		return swap_cpus(run, step, err);
 	case STEP_WEIGHT:
 		mark_cgroup(run, step->cgroup, CHECK_WEIGHT);
+		find_cgroup(run, step->cgroup)->weight = step->value;
 		return write_number(run, step->cgroup, "cpu.weight", step->value, err);
 	case STEP_QUOTA:
-		mark_cgroup(run, step->cgroup, CHECK_QUOTA);
-		return write_quota(run, step->cgroup, step->value, err);
+		return set_quota(run, step->cgroup, step->value, err);
 	case STEP_FREEZE:
 		mark_cgroup(run, step->cgroup, CHECK_FROZEN);
 		return write_number(run, step->cgroup, "cgroup.freeze", !!step->value, err);
@@ -543,27 +584,6 @@ static int repeat(struct run *run, const struct scenario_step *step, u64 since,
 	return ret;
 }
 
-static int play(struct run *run, struct errmsg *err)
-{
-	const struct scenario_step *steps = run->sc->steps;
-	u64 began[SCENARIO_MAX_STEPS];
-	size_t i;
-	int ret = 0;
-
-	if (steps[0].op == STEP_END)
-		return control_hold(run->c, run->duration_ns, err);
-	for (i = 0; i < SCENARIO_MAX_STEPS && steps[i].op != STEP_END && !ret; i++) {
-		began[i] = clock_ns();
-		if (steps[i].op == STEP_REPEAT)
-			ret = repeat(run, &steps[i], began[i - steps[i].value], err);
-		else
-			ret = do_steps(run, &steps[i], &steps[i] + 1, err);
-	}
-	return ret;
-}
-
-/* -- what is read off ------------------------------------------------------- */
-
 /* Not all kernels have the events file, which is of the scheduler that runs. */
 static int read_state(struct run *run, struct control_reply *files, struct cpu_times *times,
 		      struct errmsg *err)
@@ -582,6 +602,97 @@ static int read_state(struct run *run, struct control_reply *files, struct cpu_t
 	times->at_ns = clock_ns();
 	return 0;
 }
+
+/* Does it change on which CPUs somebody may run, or who is there to do so? */
+static bool moves_somebody(enum step_op op)
+{
+	switch (op) {
+	case STEP_CPUS:
+	case STEP_SWAP:
+	case STEP_QUOTA:
+	case STEP_FREEZE:
+	case STEP_SPAWN:
+	case STEP_STOP:
+	case STEP_MOVE:
+	case STEP_AFFINITY:
+	case STEP_OFFLINE:
+	case STEP_ONLINE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * How many steps there are up to the last that moves somebody, repeated ones included;
+ * 0 if there is none, or no time is left after it
+ */
+static size_t steps_to_settle(const struct scenario_step *steps)
+{
+	size_t i, last = 0;
+	bool time = false;
+
+	for (i = 0; i < SCENARIO_MAX_STEPS && steps[i].op != STEP_END; i++) {
+		if (moves_somebody(steps[i].op) ||
+		    (steps[i].op == STEP_REPEAT && last + steps[i].value > i)) {
+			last = i + 1;
+			time = false;
+		}
+		time |= steps[i].op == STEP_HOLD;
+	}
+	return time ? last : 0;
+}
+
+/*
+ * From now on nobody is moved, and whoever was frozen was thawed: who wants to run, and
+ * where, is known again.
+ */
+static int settle(struct run *run, struct errmsg *err)
+{
+	struct scenario_result *result = run->result;
+	struct control_reply files = {};
+	struct check_group *group;
+	size_t i;
+	int ret;
+
+	if (cpu_set_count(&run->offline))
+		return 0;
+	ret = read_state(run, &files, &result->settled, err);
+	control_reply_free(&files);
+	if (ret)
+		return ret;
+	result->run.settled = &result->settled;
+	for (i = 0; i < result->run.nr_groups; i++) {
+		group = &result->groups[i];
+		group->settled = run->present[i] &&
+				 !(group->changed & (CHECK_AFFINITY | CHECK_MOVED | CHECK_QUOTA));
+		effective_cpus(run, group->cgroup, &group->settled_cpus);
+	}
+	return 0;
+}
+
+static int play(struct run *run, struct errmsg *err)
+{
+	const struct scenario_step *steps = run->sc->steps;
+	size_t settled = steps_to_settle(steps), i;
+	u64 began[SCENARIO_MAX_STEPS];
+	int ret = 0;
+
+	if (steps[0].op == STEP_END)
+		return control_hold(run->c, run->duration_ns, err);
+	for (i = 0; i < SCENARIO_MAX_STEPS && steps[i].op != STEP_END && !ret; i++) {
+		began[i] = clock_ns();
+		if (steps[i].op == STEP_REPEAT)
+			ret = repeat(run, &steps[i], began[i - steps[i].value], err);
+		else
+			ret = do_steps(run, &steps[i], &steps[i] + 1, err);
+		if (!ret && i + 1 == settled)
+			ret = settle(run, err);
+	}
+	return ret;
+}
+
+/* -- what is read off ------------------------------------------------------- */
 
 /* What the last step has left of the scheduler that was there at the start */
 static void tell_sched(struct run *run)
@@ -733,12 +844,16 @@ static int perform(struct run *run, struct errmsg *err)
 	      start(run, NULL, 0, err);
 	since = clock_ns();
 	ret = ret ?: read_state(run, &result->first, &result->before, err);
+	if (!ret)
+		result->run.before = &result->before;
 	/* The workers work meanwhile; all that takes longer is overhead. */
 	run->duration_ns -= min(clock_ns() - since, run->duration_ns / 10);
 	ret = ret ?:
 	      play(run, err) ?:
-	      read_state(run, &result->last, &result->after, err) ?:
-	      stop(run, NULL, 0, err);
+	      read_state(run, &result->last, &result->after, err);
+	if (!ret)
+		result->run.after = &result->after;
+	ret = ret ?: stop(run, NULL, 0, err);
 	result->run.duration_ns = clock_ns() - since;
 	result->run.denied_ns = emulated_denied_ns() - denied;
 	result->run.overcommit = check_overcommit(result->run.overcommit, result->run.duration_ns,
@@ -765,10 +880,10 @@ int scenario_run(struct session *s, const struct scenario *sc, u64 duration_ns,
 		.overcommit = load_overcommit(&s->topo),
 		.host_is_tcg = cpuid_host_is_tcg(),
 		.cgroups = sc->cgroups,
+		.cgroups_end = result->cgroups_end,
 		.groups = result->groups,
-		.before = &result->before,
-		.after = &result->after,
 	};
+	memcpy(result->cgroups_end, sc->cgroups, sizeof(sc->cgroups));
 	ret = prepare(&run, err) ?: perform(&run, err);
 	if (ret)
 		errmsg_prefix(err, "scenario %s.%s", sc->suite, sc->name);

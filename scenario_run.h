@@ -19,12 +19,14 @@
  */
 struct scenario_result {
 	struct check_run run;
+	struct scenario_cgroup cgroups_end[SCENARIO_MAX_CGROUPS];
 	struct check_group groups[SCENARIO_MAX_WORKERS];
 	struct load_stats stats[SCENARIO_MAX_WORKERS];
 	struct cpu_set *affinity[SCENARIO_MAX_WORKERS];
 	struct control_report *reports;
 	struct check_program *programs;
 	struct cpu_times before;
+	struct cpu_times settled;
 	struct cpu_times after;
 	struct control_reply log;
 	struct control_reply first;

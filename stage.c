@@ -304,6 +304,7 @@ static void layer_limits(struct check_run *run, const struct play *play)
 	limits_layer(&run->limits, &play->sc->limits);
 }
 
+/* What the run is held against is known whatever becomes of it. */
 static int perform(struct stage *stage, const struct play *play, struct scenario_result *result,
 		   struct findings *findings)
 {
@@ -314,8 +315,6 @@ static int perform(struct stage *stage, const struct play *play, struct scenario
 
 	ret = load_duration(&stage->session.topo, &duration, &err) ?:
 	      scenario_run(&stage->session, play->sc, duration, result, &err);
-	if (ret)
-		return add_error(stage, findings, "guest", ret, &err);
 	schedulers_find(play->scheduler, &sched);
 	result->run.sched.lacks = sched.lacks;
 	result->run.sched.lacks_reason = sched.lacks_reason;
@@ -325,6 +324,8 @@ static int perform(struct stage *stage, const struct play *play, struct scenario
 	}
 	result->run.log_since_ns = stage->since_ns;
 	layer_limits(&result->run, play);
+	if (ret)
+		return add_error(stage, findings, "guest", ret, &err);
 	check_run(&result->run, findings);
 	return 0;
 }

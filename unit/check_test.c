@@ -1702,9 +1702,10 @@ TEST_F(check, report)
 	static const char want[] =
 		"# FAIL gap: two\n# INCONCLUSIVE gap: three\n# SKIP gap: one\n"
 		"# cgroup a: cpuset 2-3, cpu.weight 300, cpu.max 50 %\n"
-		"# cgroup b: cpuset all\n"
+		"# cgroup b: cpuset all; at the end cpuset 0-1, cpu.max 20 %\n"
 		"# cgroup a, workers a: 4 workers";
 	struct finding f = { .check = "gap", .cpu = CHECK_NO_CPU, .at_ns = CHECK_NO_TIME };
+	struct scenario_cgroup end[2];
 	const char *text;
 
 	st->cgroups[0] = (struct scenario_cgroup){
@@ -1712,6 +1713,9 @@ TEST_F(check, report)
 	};
 	st->cgroups[1].name = "b";
 	st->run.nr_cgroups = 2;
+	end[0] = st->cgroups[0];
+	end[1] = (struct scenario_cgroup){ .name = "b", .cpus = LLC(0), .quota = 20 };
+	st->run.cgroups_end = end;
 	f.verdict = VERDICT_SKIP;
 	check_add(all, &f, "one");
 	f.verdict = VERDICT_PASS;

@@ -114,7 +114,8 @@ def groups(r):
         'runtime_us': 6, 'period_us': 7, 'memory': 'interleave',
         'phases': [{'work': 'timer', 'team': 0, 'run_ns': 1000, 'sleep_ns': 0, 'bytes': 0,
                     'phase_ns': 0, 'arg': 'x'}],
-        'background': False, 'always_runnable': False, 'changed': ['cpus', 'presence']})
+        'background': False, 'always_runnable': False, 'changed': ['cpus', 'presence'],
+        'settled': True, 'settled_cpus': '2'})
     assert second['background'] and second['always_runnable']
     equal(second['comm'], 'v')
     equal([second[k] for k in ('cgroup', 'cpus', 'mems', 'affinity')], [None, None, None, []])
@@ -146,6 +147,7 @@ def programs(r):
 
 
 def machine(r):
+    equal(r['cpu_times']['settled'], r['cpu_times']['before'])
     equal(r['cpu_times']['before'], {
         'online': '0-3', 'total_ns': [1, 2, 3, 4], 'idle_ns': [0] * 4, 'steal_ns': [0] * 4})
     equal(r['cpu_times']['after'], {
@@ -178,7 +180,7 @@ def nothing_ran(r):
     assert 'nice' in r['scheduler']['lacks'] and r['scheduler']['lacks_reason']
     equal(set(r['kernel'].values()) | set(r['durations'].values()), {None})
     equal((r['groups'], r['workers']), ([], []))
-    equal(r['cpu_times'], {'before': None, 'after': None})
+    equal(r['cpu_times'], {'before': None, 'settled': None, 'after': None})
     equal(r['cgroups'][0]['cpus'], {'intent': 'llc(1)', 'cpus': None})
 
 

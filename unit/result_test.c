@@ -132,6 +132,7 @@ static void set_group(struct shown *s)
 		.name = "w", .cgroup = "a", .cpus = { { 0xd } }, .affinity = s->affinity,
 		.nr_affinity = 2, .mems = 2, .workers = 2, .work = WIRE_WORK_TIMER,
 		.policy = POLICY_IDLE, .nice = -3, .changed = CHECK_CPUS | CHECK_PRESENCE,
+		.settled = true, .settled_cpus = { { 4 } },
 		.stats = &s->stats[0],
 	};
 	s->groups[1] = (struct check_group){
@@ -190,7 +191,7 @@ static void set_run(struct shown *s)
 		.limits = check_defaults, .cgroups = s->sc.cgroups, .nr_cgroups = 2,
 		.groups = s->groups, .nr_groups = 2, .reports = s->reports, .nr_reports = 3,
 		.programs = s->programs, .nr_programs = 2,
-		.before = &s->before, .after = &s->after, .hotplug = true,
+		.before = &s->before, .settled = &s->before, .after = &s->after, .hotplug = true,
 		.sched = {
 			.ops = "foo", .end_state = "disabled", .end_ops = "", .exit = &s->left,
 			.reloaded = true, .events_before = "SCX_EV_A 1\nSCX_EV_B 2\n",

@@ -306,4 +306,97 @@ TEST_F(play, workers_that_are_spawned_again)
 	EXPECT_EQ(VERDICT_FAIL, check_find(findings, "workers", "later")->verdict);
 }
 
+/* Who may run where after the last step that changed that, if there is time to see it */
+TEST_F(play, settled)
+{
+	const struct scenario sc = {
+		.suite = "suite", .name = "settled",
+		.cgroups = { { "band", .cpus = RANGE(0, 0) }, { .name = "ice" } },
+		.workers = {
+			{ "band", .cgroup = "band", .count = 2 },
+			{ "ice", .cgroup = "ice", .count = 1 },
+			{ "nomads", .count = 2 },
+			{ "gone", .count = 1, .later = true },
+		},
+		.steps = {
+			SPAWN("gone"), MOVE("nomads", 1, "band"), FREEZE("ice"), HOLD_MS(2),
+			SET_CPUS("band", RANGE(1, 1)), THAW("ice"), STOP("gone"),
+			WEIGHT("band", 50), HOLD_MS(10),
+		},
+	};
+	const struct check_group *groups = self->g->result.groups;
+
+	play(_metadata, self->g, &sc, 100 * MS);
+	ASSERT_NE(NULL, self->g->result.run.settled);
+	EXPECT_LT(self->g->result.before.at_ns, self->g->result.settled.at_ns);
+	EXPECT_LE(10 * MS, self->g->result.after.at_ns - self->g->result.settled.at_ns);
+	EXPECT_EQ(true, groups[0].settled);
+	EXPECT_EQ(2, groups[0].settled_cpus.bits[0]);
+	EXPECT_EQ(1, self->g->result.run.cgroups_end[0].cpus.a);
+	EXPECT_EQ(50, self->g->result.run.cgroups_end[0].weight);
+	EXPECT_EQ(3, groups[0].cpus.bits[0]);
+	EXPECT_EQ(true, groups[1].settled);
+	EXPECT_EQ(3, groups[1].settled_cpus.bits[0]);
+	EXPECT_EQ(false, groups[2].settled);
+	EXPECT_EQ(false, groups[3].settled);
+}
+
+TEST_F(play, never_settled)
+{
+	struct scenario sc = {
+		.suite = "suite", .name = "never", .min_cpus = 2,
+		.workers = { { "spin", .count = 2 } },
+		.steps = { OFFLINE(RANGE(1, 1)), HOLD_MS(2), ONLINE(RANGE(1, 1)) },
+	};
+
+	/* No time is left. */
+	play(_metadata, self->g, &sc, 20 * MS);
+	EXPECT_EQ(NULL, self->g->result.run.settled);
+	/* All of it is repeated. */
+	sc.steps[3] = (struct scenario_step)HOLD_MS(2);
+	sc.steps[4] = (struct scenario_step)REPEAT(4, 50);
+	scenario_result_free(&self->g->result);
+	play(_metadata, self->g, &sc, 20 * MS);
+	EXPECT_EQ(NULL, self->g->result.run.settled);
+	/* What is repeated is over. */
+	sc.steps[5] = (struct scenario_step)HOLD_MS(2);
+	scenario_result_free(&self->g->result);
+	play(_metadata, self->g, &sc, 20 * MS);
+	EXPECT_NE(NULL, self->g->result.run.settled);
+	EXPECT_EQ(true, self->g->result.groups[0].settled);
+	/* A CPU is away for good. */
+	sc.steps[0] = (struct scenario_step)ONLINE(RANGE(1, 1));
+	sc.steps[2] = (struct scenario_step)OFFLINE(RANGE(1, 1));
+	scenario_result_free(&self->g->result);
+	play(_metadata, self->g, &sc, 20 * MS);
+	EXPECT_EQ(NULL, self->g->result.run.settled);
+}
+
+/* The tightest quota that steps gave a group is what its waits are held against. */
+TEST_F(play, quotas_of_steps)
+{
+	const struct scenario sc = {
+		.suite = "suite", .name = "quotas",
+		.cgroups = { { "free" }, { "tight", .quota = 20 } },
+		.workers = {
+			{ "capped", .cgroup = "free", .count = 1 },
+			{ "moved", .count = 1 },
+			{ "others", .count = 1 },
+		},
+		.steps = {
+			HOLD_MS(1), QUOTA("free", 50), QUOTA("free", 10), QUOTA("free", 0),
+			MOVE("moved", 0, "tight"), HOLD_MS(1),
+		},
+	};
+	const struct check_group *groups = self->g->result.groups;
+
+	play(_metadata, self->g, &sc, 20 * MS);
+	EXPECT_EQ(10, groups[0].quota);
+	EXPECT_EQ(20, groups[1].quota);
+	EXPECT_EQ(0, groups[2].quota);
+	EXPECT_NE(NULL, self->g->result.run.settled);
+	EXPECT_EQ(false, groups[0].settled);
+	EXPECT_EQ(true, groups[2].settled);
+}
+
 TEST_HARNESS_MAIN
