@@ -62,6 +62,9 @@ static int add_error(struct stage *stage, struct findings *findings, const char 
 	}
 	if (stage->topology[0])
 		session_print(&stage->session, ret, err);
+	/* That a user has named what is no kernel says nothing of a guest. */
+	if (err->kind == ERRMSG_INPUT)
+		check = "scenario";
 	add(findings, check, VERDICT_FAIL, "%s", err->text);
 	return ret;
 }

@@ -94,7 +94,7 @@ TEST_F(stage, what_does_not_fit_is_skipped)
 TEST_F(stage, no_guest_is_no_skip)
 {
 	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &sound, "1n1l2c1t", self->findings));
-	EXPECT_EQ(true, says(self->findings, "guest", "/nowhere/vmlinux"));
+	EXPECT_EQ(true, says(self->findings, "scenario", "/nowhere/vmlinux"));
 	EXPECT_EQ('\0', self->stage.topology[0]);
 	self->stage.reuse = true;
 	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &sound, "1n1l2c1t", self->findings));
