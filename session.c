@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -91,29 +92,52 @@ int session_kernel(char *path, struct errmsg *err)
 			  ENV_KERNEL);
 }
 
-/* A path is taken as it is; a name is one of the suite's own schedulers. */
-static int find_scheduler(const char *command, char *path, struct errmsg *err)
+/* Is it a file that may be executed? If not, errno says why. */
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return false;
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return false;
+	}
+	return !access(path, X_OK);
+}
+
+/* The tree's schedulers and ours: some machines cannot build them. */
+static bool is_of_suite(const char *scheduler)
+{
+	const struct scheduler *sched;
+
+	for (sched = schedulers_tree; sched->name; sched++)
+		if (sched->command && !strcmp(sched->command, scheduler))
+			return true;
+	return !strcmp(scheduler, "scx_ktstr");
+}
+
+int session_find_scheduler(const char *command, char *path, struct errmsg *err)
 {
 	char scheduler[PATH_MAX];
-	int ret;
+	int ret = 0;
 
 	snprintf(scheduler, sizeof(scheduler), "%.*s", (int)strcspn(command, " "), command);
-	if (strchr(scheduler, '/')) {
+	if (strchr(scheduler, '/'))
 		snprintf(path, PATH_MAX, "%s", scheduler);
-		if (access(path, X_OK))
-			return errmsg_set(err, ERRMSG_INPUT, errno,
-					  "scheduler %s cannot be executed; %s takes a program's path",
-					  path, ENV_SCHEDULER);
-		return 0;
-	}
-	ret = own_path_beside(path, scheduler, err);
+	else
+		ret = own_path_beside(path, scheduler, err);
 	if (ret)
 		return ret;
-	if (access(path, X_OK))
+	if (is_program(path))
+		return 0;
+	if (is_of_suite(scheduler))
 		return errmsg_set(err, ERRMSG_HOST, errno,
 				  "%s was not built with the suite: that takes clang 16 or later, and the kernel's vmlinux with BTF",
 				  scheduler);
-	return 0;
+	return errmsg_set(err, ERRMSG_INPUT, errno,
+			  "scheduler %s cannot be executed; %s takes a program's path, or the name of one of the suite's own",
+			  path, ENV_SCHEDULER);
 }
 
 int session_find_program(const char *name, char *path, struct errmsg *err)
@@ -148,7 +172,8 @@ static int add_programs(struct initramfs *ir, const struct session_config *cfg,
 	int i, ret;
 
 	if (cfg->scheduler) {
-		ret = find_scheduler(cfg->scheduler, path, err) ?: add_program(ir, path, err);
+		ret = session_find_scheduler(cfg->scheduler, path, err) ?:
+		      add_program(ir, path, err);
 		if (ret)
 			return ret;
 	}

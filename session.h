@@ -169,6 +169,18 @@ int session_initramfs(struct initramfs *ir, const struct session_config *cfg,
 		      struct errmsg *err);
 
 /**
+ * session_find_scheduler() - find the program of a scheduler
+ * @command: as in struct session_config: a path is taken as it is, a name without a
+ *	slash is that of one of the suite's own schedulers; arguments may follow
+ * @path: PATH_MAX bytes
+ * @err: that there is no such program (ERRMSG_INPUT), or that the suite was built
+ *	without this one of its own (ERRMSG_HOST)
+ *
+ * Return: 0 or a negative errno.
+ */
+int session_find_scheduler(const char *command, char *path, struct errmsg *err);
+
+/**
  * session_find_program() - find a program of the host's in $PATH
  * @name: its file name
  * @path: PATH_MAX bytes

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -60,30 +61,29 @@ static int tell(const struct errmsg *err)
 
 /* -- what decides the results ------------------------------------------------------ */
 
-static void scheduler_path(const char *command, char path[PATH_MAX])
+static int check_kernel(const char *path, struct errmsg *err)
 {
-	char name[PATH_MAX];
-	struct errmsg err;
+	struct stat st;
 
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(command, " "), command);
-	if (strchr(name, '/') || own_path_beside(path, name, &err))
-		snprintf(path, PATH_MAX, "%s", name);
+	if (stat(path, &st))
+		return errmsg_set(err, ERRMSG_INPUT, errno, "%s=%s", ENV_KERNEL, path);
+	if (!S_ISREG(st.st_mode) || access(path, R_OK))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "%s=%s: must be a file that can be read",
+				  ENV_KERNEL, path);
+	return 0;
 }
 
 /* What a user has named is to be there before anything is played. */
 static int check_files(const struct detect_config *cfg, struct errmsg *err)
 {
 	char path[PATH_MAX];
+	int ret = 0;
 
-	if (cfg->scheduler) {
-		scheduler_path(cfg->scheduler, path);
-		if (access(path, X_OK))
-			return errmsg_set(err, ERRMSG_INPUT, errno, "%s=%s: cannot execute %s",
-					  ENV_SCHEDULER, cfg->scheduler, path);
-	}
-	if (cfg->kernel && access(cfg->kernel, R_OK))
-		return errmsg_set(err, ERRMSG_INPUT, errno, "%s=%s", ENV_KERNEL, cfg->kernel);
-	return session_kernel(path, err);
+	if (cfg->scheduler)
+		ret = session_find_scheduler(cfg->scheduler, path, err);
+	if (!ret && cfg->kernel)
+		ret = check_kernel(cfg->kernel, err);
+	return ret ?: session_kernel(path, err);
 }
 
 static void print_file(const char *path)
@@ -107,10 +107,9 @@ static int list_files(const struct detect *d)
 	if (d->cfg.kernel)
 		print_file(d->cfg.kernel);
 	for (i = 0; i < d->plan.nr_rows; i++) {
-		if (!d->plan.rows[i].command)
-			continue;
-		scheduler_path(d->plan.rows[i].command, path);
-		print_file(path);
+		if (d->plan.rows[i].command &&
+		    !session_find_scheduler(d->plan.rows[i].command, path, &err))
+			print_file(path);
 	}
 	return EXIT_SUCCESS;
 }

@@ -52,6 +52,29 @@ TEST(memory_as_the_topology_says)
 	EXPECT_EQ(3ULL * SZ_64M, memory("2n2l1c1t,mem=64M:128M", SZ_512M));
 }
 
+TEST(schedulers)
+{
+	char path[PATH_MAX];
+	struct errmsg err;
+
+	EXPECT_EQ(0, session_find_scheduler("/bin/sh -c true", path, &err));
+	EXPECT_STREQ("/bin/sh", path);
+	EXPECT_NE(0, session_find_scheduler("/nowhere/scx_none", path, &err));
+	EXPECT_EQ(ERRMSG_INPUT, err.kind);
+	EXPECT_NE(NULL, strstr(err.text, "/nowhere/scx_none"));
+	EXPECT_NE(0, session_find_scheduler("/dev/null", path, &err));
+	EXPECT_EQ(ERRMSG_INPUT, err.kind);
+	/* Directories can be "executed", too. */
+	EXPECT_NE(0, session_find_scheduler("/", path, &err));
+	EXPECT_EQ(ERRMSG_INPUT, err.kind);
+	EXPECT_NE(NULL, strstr(err.text, "EISDIR"));
+	/* One that this machine can build or cannot; that one which no machine has is a mistake */
+	EXPECT_TRUE(!session_find_scheduler("scx_simple", path, &err) || err.kind == ERRMSG_HOST);
+	EXPECT_NE(0, session_find_scheduler("scx_nowhere --flag", path, &err));
+	EXPECT_EQ(ERRMSG_INPUT, err.kind);
+	EXPECT_NE(NULL, strstr(err.text, "scx_nowhere cannot be executed"));
+}
+
 static void *allow_files_later(void *nr)
 {
 	usleep(300000);
