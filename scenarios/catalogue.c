@@ -124,13 +124,6 @@ static void run_test(struct __test_metadata *_metadata, struct __fixture_variant
 	EXPECT_EQ(VERDICT_PASS, answer.verdict);
 }
 
-static bool is_set(const char *name)
-{
-	const char *value = ktstr_env(name);
-
-	return value && strcmp(value, "0");
-}
-
 static void add_variant(struct __fixture_metadata *fixture, const char *scheduler,
 			const char *topology, const char *fmt, ...)
 {
@@ -153,7 +146,7 @@ static void add_scheduler(struct __fixture_metadata *fixture, const char *comman
 			  const char *name)
 {
 	add_variant(fixture, command, NULL, "%s", name);
-	if (is_set(ENV_FULL))
+	if (ktstr_env_flag(ENV_FULL))
 		add_variant(fixture, command, LARGE_TOPOLOGY, "%s_%s", name, LARGE_TOPOLOGY);
 }
 
@@ -180,7 +173,7 @@ static void add_variants(struct __fixture_metadata *fixture)
 
 	for (sched = schedulers_tree; sched->name; sched++)
 		add_scheduler(fixture, sched->command, sched->name);
-	if (is_set(ENV_FULL))
+	if (ktstr_env_flag(ENV_FULL))
 		add_healthy(fixture);
 	if (scheduler || topology)
 		add_variant(fixture, scheduler, topology, "env");
@@ -215,7 +208,7 @@ static void add_suites(void)
 		__register_fixture(fixture);
 		add_variants(fixture);
 		for (j = 0; j < catalogue[i]->nr; j++)
-			if (catalogue[i]->scenarios[j].quick || is_set(ENV_FULL))
+			if (catalogue[i]->scenarios[j].quick || ktstr_env_flag(ENV_FULL))
 				add_test(fixture, &catalogue[i]->scenarios[j]);
 	}
 }
@@ -224,11 +217,11 @@ int main(int argc, char **argv)
 {
 	int status;
 
+	stage.reuse = ktstr_env_flag(ENV_REUSE);
 	add_suites();
 	if (ktstr_test_begin(argc, argv, &status))
 		return status;
-	if (is_set(ENV_REUSE)) {
-		stage.reuse = true;
+	if (stage.reuse) {
 		status = keeper_start(&keeper);
 		if (status)
 			ksft_exit_fail_msg("a process to keep guests: %s\n", strerror(-status));

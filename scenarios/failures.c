@@ -183,6 +183,32 @@ TEST_F(failures, performance_mode_malformed)
 	expect_failure(_metadata, &cfg, ERRMSG_INPUT, ENV_PERFORMANCE "=yes: must be 0 or 1");
 }
 
+/* What a program with a flag of this value ends with; 0 if it goes on */
+static int flag_status(const char *value, bool expected)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(125);
+		setenv("KTSTR_FLAG", value, 1);
+		_exit(ktstr_env_flag("KTSTR_FLAG") == expected ? 0 : 126);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ?
+	       WEXITSTATUS(status) : -1;
+}
+
+TEST(flags)
+{
+	EXPECT_EQ(0, flag_status("", false));
+	EXPECT_EQ(0, flag_status("0", false));
+	EXPECT_EQ(0, flag_status("1", true));
+	EXPECT_EQ(KSFT_FAIL, flag_status("2", true));
+	EXPECT_EQ(KSFT_FAIL, flag_status("no", true));
+	EXPECT_EQ(KSFT_FAIL, flag_status("11", true));
+}
+
 int main(int argc, char **argv)
 {
 	return ktstr_test_main(argc, argv);

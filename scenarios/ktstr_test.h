@@ -74,6 +74,24 @@ static inline const char *ktstr_env(const char *name)
 }
 
 /**
+ * ktstr_env_flag() - a variable that is 1, or 0 as if it were not set
+ * @name: its name
+ *
+ * Anything else ends the program: which of the two was meant is not guessed.
+ */
+static inline bool ktstr_env_flag(const char *name)
+{
+	const char *value = ktstr_env(name);
+
+	if (!value || !strcmp(value, "0"))
+		return false;
+	if (!strcmp(value, "1"))
+		return true;
+	ksft_print_header();
+	ksft_exit_fail_msg("%s=%s: must be 0 or 1\n", name, value);
+}
+
+/**
  * KTSTR_ENV_VARIANT() - the variant "env" of a fixture
  * @fixture: whose variants have .topology and .scheduler
  *

@@ -658,7 +658,7 @@ static void __attribute__((constructor)) register_env(void)
 	static FIXTURE_VARIANT(selftests) variant;
 	static struct __fixture_variant_metadata object = { .name = "env", .data = &variant };
 
-	variant.topology = getenv(ENV_TOPOLOGY);
+	variant.topology = ktstr_env(ENV_TOPOLOGY);
 	if (variant.topology)
 		__register_fixture_variant(&_selftests_fixture_object, &object);
 }
@@ -677,15 +677,9 @@ static const char * const quick[] = {
 	NULL
 };
 
-static bool want_full(void)
-{
-	const char *full = getenv(ENV_FULL);
-
-	return full && *full && strcmp(full, "0");
-}
-
 int main(int argc, char **argv)
 {
+	bool full = ktstr_env_flag(ENV_FULL);
 	int status;
 
 	if (ktstr_test_begin(argc, argv, &status))
@@ -693,7 +687,7 @@ int main(int argc, char **argv)
 	status = keeper_start(&keeper);
 	if (status)
 		ksft_exit_fail_msg("a process to keep guests: %s\n", strerror(-status));
-	if (argc == 1 && !want_full())
+	if (argc == 1 && !full)
 		return test_harness_run(ARRAY_SIZE(quick) - 1, (char **)quick);
 	return test_harness_run(argc, argv);
 }
