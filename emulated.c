@@ -826,7 +826,8 @@ static bool only_asks(char *const argv[])
 	int i;
 
 	for (i = 1; argv[i]; i++)
-		if (!strcmp(argv[i], "-l") || !strcmp(argv[i], "-h"))
+		if (!strcmp(argv[i], "-l") || !strcmp(argv[i], "-h") ||
+		    !strcmp(argv[i], "--help"))
 			return true;
 	return false;
 }
