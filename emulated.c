@@ -126,10 +126,18 @@ struct emulated {
 
 /* -- what is needed -------------------------------------------------------- */
 
+/* A variable; NULL if it is empty, as if it were not set */
+static const char *env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
 static int find_image(struct emulated_config *cfg, struct errmsg *err)
 {
-	const char *dir = getenv("KTSTR_EMULATED_HOST");
-	const char *cache = getenv("KTSTR_CACHE");
+	const char *dir = env("KTSTR_EMULATED_HOST");
+	const char *cache = env("KTSTR_CACHE");
 	const char *home = getenv("HOME");
 	char path[PATH_MAX], script[PATH_MAX];
 	int n, ret;
@@ -184,7 +192,7 @@ static unsigned long available_mib(void)
 
 static int choose_memory(struct emulated_config *cfg, struct errmsg *err)
 {
-	const char *text = getenv("KTSTR_HOST_MEMORY");
+	const char *text = env("KTSTR_HOST_MEMORY");
 	unsigned long available = available_mib();
 	char *end;
 

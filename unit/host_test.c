@@ -494,6 +494,20 @@ TEST_F(emulated, no_image)
 	EXPECT_NE(NULL, strstr(self->err, "ENOENT"));
 }
 
+TEST_F(emulated, empty_is_as_good_as_unset)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/.cache/ktstr/host/modules", self->dir);
+	setenv("KTSTR_EMULATED_HOST", "", 1);
+	setenv("KTSTR_CACHE", "", 1);
+	setenv("HOME", self->dir, 1);
+	EXPECT_EQ(KSFT_SKIP, RUN("true"));
+	EXPECT_NE(NULL, strstr(self->err, path)) {
+		TH_LOG("%s", self->err);
+	}
+}
+
 /* Neither QEMU nor a kernel is started for these, so an empty list will do. */
 static void make_image(struct _test_data_emulated *self)
 {
@@ -508,6 +522,7 @@ TEST_F(emulated, no_qemu)
 {
 	make_image(self);
 	setenv("PATH", self->dir, 1);
+	setenv("KTSTR_HOST_MEMORY", "", 1);
 	EXPECT_EQ(KSFT_SKIP, RUN("/bin/true"));
 	EXPECT_NE(NULL, strstr(self->err, "qemu-system-x86_64"));
 	EXPECT_NE(NULL, strstr(self->err, "install"));
@@ -516,7 +531,7 @@ TEST_F(emulated, no_qemu)
 TEST_F(emulated, bad_settings)
 {
 	static const char * const sizes[] = {
-		"", "0", "lots", "-4096", "4096M", "99999999", "99999999999999999999",
+		"0", "lots", "-4096", "4096M", "99999999", "99999999999999999999",
 	};
 	size_t i;
 
