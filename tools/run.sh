@@ -49,6 +49,48 @@ die()
 	exit "$status"
 }
 
+# --- variables --------------------------------------------------------------
+
+# The tests run in another directory.
+make_absolute()
+{
+	local name
+
+	for name in KTSTR_KERNEL KTSTR_RESULTS KTSTR_LOCK_DIR KTSTR_EMULATED_HOST; do
+		case ${!name:-} in
+		"" | /*) ;;
+		*)	export "$name=$PWD/${!name}" ;;
+		esac
+	done
+	# Without a slash it is the name of one of the suite's own.
+	name=${KTSTR_SCHEDULER:-}
+	case ${name%% *} in
+	/*)	;;
+	*/*)	export KTSTR_SCHEDULER=$PWD/$name ;;
+	esac
+}
+
+# The programs would say it, too, but a kernel may have to be built before there are any.
+check_variables()
+{
+	local scheduler
+
+	case ${KTSTR_HOST:-} in
+	"" | native | emulated) ;;
+	*)	die "KTSTR_HOST=$KTSTR_HOST: must be native or emulated." ;;
+	esac
+	make_absolute
+	[ -z "${KTSTR_KERNEL:-}" ] || { [ -f "$KTSTR_KERNEL" ] && [ -r "$KTSTR_KERNEL" ]; } ||
+		die "KTSTR_KERNEL=$KTSTR_KERNEL is no file that can be read."
+	scheduler=${KTSTR_SCHEDULER:-}
+	scheduler=${scheduler%% *}
+	[[ $scheduler != */* ]] || { [ -f "$scheduler" ] && [ -x "$scheduler" ]; } ||
+		die "KTSTR_SCHEDULER: $scheduler is no program that can be executed."
+	[ -z "${KTSTR_RESULTS:-}" ] ||
+		{ mkdir -p "$KTSTR_RESULTS" 2>/dev/null && [ -w "$KTSTR_RESULTS" ]; } ||
+		die "KTSTR_RESULTS=$KTSTR_RESULTS is no directory that can be written to, or be made."
+}
+
 # --- stages ---------------------------------------------------------------
 
 stage()
@@ -643,14 +685,15 @@ run | check | check-large | detect | bench | fuzz) ;;
 *) die "what is \"$action\"? It is run, check, check-large, detect, bench or fuzz." ;;
 esac
 
-case ${FULL:-0} in
-0)	;;
+case ${FULL:=${KTSTR_FULL:-0}} in
+0)	unset KTSTR_FULL ;;
 1)	[ "$action" = run ] || [ "$action" = detect ] ||
-		die "FULL=1 is for \"make run\" and \"make detect\"."
+		die "FULL=1 and KTSTR_FULL=1 are for \"make run\" and \"make detect\"."
 	export KTSTR_FULL=1
 	;;
 *)	die "FULL=$FULL: 1, or nothing." ;;
 esac
+check_variables
 
 debian_source=/usr/src/linux-source-6.12.tar.xz
 cache=${KTSTR_CACHE:-${HOME:?}/.cache/ktstr}

@@ -52,7 +52,7 @@ fake()
 # run NAME=VALUE...: "make run", without a terminal; sets $status.
 run()
 {
-	(cd "$repo" && exec env -u KDIR -u O -u FULL -u KTSTR_SOURCE KTSTR_HOST=native \
+	(cd "$repo" && exec env -u KDIR -u O -u FULL -u KTSTR_FULL -u KTSTR_SOURCE KTSTR_HOST=native \
 		KTSTR_CACHE="$tmp/cache" TOY_HOOKS="$tmp/hooks.mk" "$@" \
 		"$repo/tools/run.sh" run) >"$tmp/out" 2>&1 </dev/null
 	status=$?
@@ -127,6 +127,18 @@ expect_clean "nothing is left of it"
 
 run KTSTR_CACHE=/dev/null/cache
 expect "cache that cannot be made" 1 "cannot write to /dev/null/cache" "Set KTSTR_CACHE"
+
+run KTSTR_HOST=qemu KDIR="$tmp/none"
+expect "KTSTR_HOST that is neither" 1 "KTSTR_HOST=qemu: must be native or emulated"
+
+run KTSTR_KERNEL="$tmp" KDIR="$tmp/none"
+expect "KTSTR_KERNEL that is a directory" 1 "KTSTR_KERNEL=$tmp is no file"
+
+run KTSTR_SCHEDULER="$tmp/none --option" KDIR="$tmp/none"
+expect "KTSTR_SCHEDULER that is not there" 1 "KTSTR_SCHEDULER: $tmp/none is no program"
+
+run KTSTR_RESULTS=/proc/results KDIR="$tmp/none"
+expect "KTSTR_RESULTS that cannot be made" 1 "KTSTR_RESULTS=/proc/results is no directory"
 
 # All commands but one, for somebody who is not root.
 mkdir "$tmp/bin"
@@ -206,8 +218,27 @@ if grep -q "the catalogue:" "$tmp/out"; then
 else
 	ok "without an estimate"
 fi
+run KTSTR_FULL=0 KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "KTSTR_FULL=0 is as none" 1 "FULL is "
+if grep -q "the catalogue:" "$tmp/out"; then
+	not_ok "no estimate for KTSTR_FULL=0" "there is one"
+else
+	ok "no estimate for KTSTR_FULL=0"
+fi
+run KTSTR_FULL=yes KDIR="$tmp/none"
+expect "KTSTR_FULL that is neither" 1 "FULL=yes: 1, or nothing."
 run FULL=yes KDIR="$tmp/none"
 expect "FULL that is neither" 1 "FULL=yes: 1, or nothing."
+
+# The tests are run elsewhere.
+# shellcheck disable=SC2016
+echo 'TOY_RUN = echo "seen: $(KTSTR_SCHEDULER), $(KTSTR_RESULTS)";' >"$tmp/hooks.mk"
+relative=$(realpath --relative-to="$repo" "$tmp")
+run KTSTR_SCHEDULER="$relative/bin/sh -c" KTSTR_RESULTS="$relative/results/new" \
+	KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "relative paths" 0 "seen: $repo/$relative/bin/sh -c, $repo/$relative/results/new"
+run KTSTR_SCHEDULER="scx_ktstr --fault lifo" KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "a name is no path" 0 "seen: scx_ktstr --fault lifo,"
 
 # --- signals ---------------------------------------------------------------------
 # A tar that stays in the middle of its work: tar --strip-components=1 -C DIR ...
