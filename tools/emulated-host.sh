@@ -192,6 +192,7 @@ add_kernel()
 
 # --- all of it -------------------------------------------------------------------
 
+[ $# -eq 0 ] || die "what is \"$1\"? It takes no arguments, see the head of $0"
 if [ -e "$dest/modules" ]; then
 	say "ready in $dest ($(cat "$dest/release"))"
 	exit 0
