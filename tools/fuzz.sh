@@ -22,6 +22,27 @@ cd "$KTSTR_DIR" || exit
 mapfile -t all < <(basename -s .c fuzz/*.c)
 read -ra names <<<"${KTSTR_FUZZ:-${all[*]}}"
 
+die()
+{
+	printf 'fuzz: %s\n' "$1" >&2
+	exit 2
+}
+
+# A fuzzer takes what is no number for 0, and does nothing or never ends.
+check_variables()
+{
+	local name
+
+	for name in "${names[@]}"; do
+		[ -e "fuzz/$name.c" ] ||
+			die "KTSTR_FUZZ: there is no fuzzer $name, but ${all[*]}"
+	done
+	[[ ${KTSTR_FUZZ_RUNS:-1} =~ ^[1-9][0-9]{0,8}$ ]] ||
+		die "KTSTR_FUZZ_RUNS=$KTSTR_FUZZ_RUNS: must be 1 to 999999999"
+	[[ ${KTSTR_FUZZ_SECONDS:-0} =~ ^(0|[1-9][0-9]{0,8})$ ]] ||
+		die "KTSTR_FUZZ_SECONDS=$KTSTR_FUZZ_SECONDS: must be a number of seconds"
+}
+
 find_clang()
 {
 	local c
@@ -116,6 +137,7 @@ fuzz()
 	return $status
 }
 
+check_variables
 case $action in
 check | fuzz) "$action" ;;
 *)
