@@ -30,7 +30,7 @@ static const struct scenario scenarios[] = {
 			{ "west", .cgroup = "left", .percent_of_cpus = 200 },
 			{ "east", .cgroup = "right", .percent_of_cpus = 200 },
 		},
-		.steps = { HOLD(10), SWAP("left", "right"), REPEAT(2, 80) },
+		.steps = { HOLD(10), SWAP("left", "right"), REPEAT(2, 80), HOLD(30) },
 	},
 	{
 		.suite = "cpuset",
@@ -73,7 +73,7 @@ static const struct scenario scenarios[] = {
 		},
 		.steps = {
 			HOLD(5), SET_CPUS("band", RANGE(1, 1)),
-			HOLD(5), CLEAR_CPUS("band"), REPEAT(4, 90),
+			HOLD(5), CLEAR_CPUS("band"), REPEAT(4, 70), HOLD(30),
 		},
 	},
 	{

@@ -71,7 +71,9 @@ static const struct scenario scenarios[] = {
 			{ "ice", .cgroup = "ice", .percent_of_cpus = 100 },
 			{ "fire", .cgroup = "fire", .percent_of_cpus = 100 },
 		},
-		.steps = { HOLD(10), FREEZE("ice"), HOLD(10), THAW("ice"), REPEAT(4, 90) },
+		.steps = {
+			HOLD(10), FREEZE("ice"), HOLD(10), THAW("ice"), REPEAT(4, 70), HOLD(30),
+		},
 	},
 	{
 		.suite = "dynamic",

@@ -31,10 +31,13 @@ static const struct scenario scenarios[] = {
 		.name = "to_and_fro",
 		.bug = "A CPU that comes back is not used, or is still taken for what it was.",
 		.min_cpus = 2,
-		.workers = { { "mixed", .percent_of_cpus = 150, DOES(MIXED) } },
+		.workers = {
+			{ "mixed", .percent_of_cpus = 50, DOES(MIXED) },
+			{ "spin", .percent_of_cpus = 100 },
+		},
 		.steps = {
 			HOLD_MS(100), OFFLINE(RANGE(1, 1)),
-			HOLD_MS(100), ONLINE(RANGE(1, 1)), REPEAT(4, 90),
+			HOLD_MS(100), ONLINE(RANGE(1, 1)), REPEAT(4, 60), HOLD(40),
 		},
 	},
 	{
