@@ -439,30 +439,38 @@ static struct cpu_set demanded(const struct check_run *run, bool settled)
 }
 
 /*
- * A CPU that is woken up, but that the host does not run, looks idle: the limit
- * grows with overcommit, but no further than half way to always idle.
+ * Time in which a CPU had nothing to do, at least. A CPU that an interrupt has woken, but
+ * that the host does not run yet, is idle for its kernel until it runs: that time is in
+ * both columns, of idle and of steal, and nobody knows how much of it there was.
  */
+static u64 idle_ns(const struct cpu_times *a, const struct cpu_times *b, unsigned int cpu)
+{
+	u64 idle = check_since(b->idle_ns[cpu], a->idle_ns[cpu]);
+	u64 steal = check_since(b->steal_ns[cpu], a->steal_ns[cpu]);
+
+	idle -= min(idle, steal);
+	/* What is left of a busy CPU that was hardly there is chance, but not idle. */
+	return idle < MIN_IDLE_NS ? 0 : idle;
+}
+
 static void conservation(struct judge *j, const struct cpu_times *a, const struct cpu_times *b,
 			 bool settled)
 {
+	u64 total, steal, idle, percent, shortest = ~0ULL, sum = 0;
 	struct finding f = check_begin("conservation", NULL);
-	u64 total, steal, idle, percent, limit = j->run->limits.idle, shortest = ~0ULL, sum = 0;
 	struct cpu_set cpus = demanded(j->run, settled);
 	unsigned int cpu, n = 0;
 
 	f.unit = "% idle";
-	f.limit = max(limit, min_t(u64, check_within(limit, j->run->overcommit),
-				   (limit + 100) / 2));
+	/* Of what a crowded host lets look idle, the least is meant: half of the truth, or less. */
+	f.limit = j->run->limits.idle / (j->run->overcommit > 1 ? 2 : 1);
 	for (cpu = cpu_set_next(&cpus, 0); cpu < topology_cpus(j->run->topo);
 	     cpu = cpu_set_next(&cpus, cpu + 1)) {
 		total = check_since(b->total_ns[cpu], a->total_ns[cpu]);
 		steal = check_since(b->steal_ns[cpu], a->steal_ns[cpu]);
-		idle = check_since(b->idle_ns[cpu], a->idle_ns[cpu]);
+		idle = idle_ns(a, b, cpu);
 		total -= min(total, steal);
-		/* What is left of a busy CPU that was hardly there is chance, but not idle. */
-		if (idle < MIN_IDLE_NS)
-			idle = 0;
-		else
+		if (idle)
 			shortest = min(shortest, total);
 		percent = min_t(u64, 100, idle * 100 / max_t(u64, total, 1));
 		sum += percent;
