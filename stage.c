@@ -115,10 +115,12 @@ static int fits(struct stage *stage, const struct play *play, struct findings *f
 {
 	struct topology topo;
 	struct errmsg err;
+	u64 unused;
 	int ret;
 
 	ret = topology_parse(play->topology, &topo, &err) ?:
 	      scenario_check(play->sc, &topo, &err) ?:
+	      load_duration(&topo, &unused, &err) ?:
 	      find_programs(play->sc, &err) ?:
 	      find_replacements(play->sc, &err);
 	if (ret)

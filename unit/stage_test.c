@@ -80,6 +80,15 @@ TEST_F(stage, mistakes_fail)
 	EXPECT_EQ(1, self->findings->nr);
 }
 
+/* Before a guest boots, which takes longer than to say so */
+TEST_F(stage, bad_duration_fails)
+{
+	setenv("KTSTR_DURATION", "abc", 1);
+	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &sound, "1n1l2c1t", self->findings));
+	EXPECT_EQ(true, says(self->findings, "scenario", "KTSTR_DURATION=abc"));
+	EXPECT_EQ(1, self->findings->nr);
+}
+
 TEST_F(stage, what_does_not_fit_is_skipped)
 {
 	EXPECT_EQ(VERDICT_SKIP, play(&self->stage, &wide, "1n1l2c1t", self->findings));
