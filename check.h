@@ -163,6 +163,8 @@ struct check_program {
  * @exit: how it left without being told to, if so; may be NULL. With @reloaded, it
  *	may be about another one, which a step put in its place: the name tells.
  * @reloaded: a step had it loaded again
+ * @unasked: how often it was loaded again though no step did so; 0 also where the
+ *	kernel does not tell
  * @events_before: content of its events file before the run; NULL if there is none
  * @events_after: and after it
  * @lacks: words for what it does not do, by design, separated by blanks: "nice",
@@ -184,6 +186,7 @@ struct check_sched {
 	const char *end_ops;
 	const struct control_sched *exit;
 	bool reloaded;
+	u64 unasked;
 	const char *events_before;
 	const char *events_after;
 	const char *lacks;

@@ -16,6 +16,7 @@
 #define QUOTA_PERIOD_US	100000
 #define STAT_FILE	"/proc/stat"
 #define EVENTS_FILE	"/sys/kernel/sched_ext/root/events"
+#define ENABLED_FILE	"/sys/kernel/sched_ext/enable_seq"
 
 /* How long workers may take to be ready, or to notice their end, on a slow host */
 #define READY_NS	(20 * NSEC_PER_SEC)
@@ -36,6 +37,8 @@ struct run {
 	bool present[SCENARIO_MAX_WORKERS];
 	struct cpu_set offline;
 	struct wire_attr attr[SCENARIO_MAX_WORKERS];	/* of each group at present */
+	u64 enabled;			/* schedulers ever, when that was last explained */
+	bool replaced;			/* the scheduler under test has another in its place */
 };
 
 static void cgroup_path(char *path, size_t size, const char *name)
@@ -423,6 +426,36 @@ static int set_online(struct run *run, const struct scenario_step *step, struct 
 	return ret;
 }
 
+/* How many schedulers the kernel has ever enabled; 0 if it does not tell */
+static int read_enabled(struct run *run, u64 *enabled, struct errmsg *err)
+{
+	static const char * const globs[] = { ENABLED_FILE };
+	struct control_reply reply = {};
+	const char *text;
+	int ret;
+
+	ret = control_read(run->c, globs, ARRAY_SIZE(globs), &reply, err);
+	text = control_text(&reply, ENABLED_FILE);
+	*enabled = text ? strtoull(text, NULL, 10) : 0;
+	control_reply_free(&reply);
+	return ret;
+}
+
+/*
+ * What is enabled by nobody's request: the scheduler has left, and something of its
+ * own has loaded it again. The agent may have looked before and after that only.
+ */
+static int count_enabled(struct run *run, struct errmsg *err)
+{
+	u64 enabled;
+	int ret;
+
+	ret = read_enabled(run, &enabled, err);
+	if (!ret && !run->replaced && enabled > run->enabled)
+		run->result->run.sched.unasked += enabled - run->enabled;
+	return ret;
+}
+
 static int leave(struct run *run, struct errmsg *err)
 {
 	struct control_reply reply = {};
@@ -441,6 +474,25 @@ static int replace(struct run *run, const struct scenario_step *step, struct err
 
 	snprintf(command, sizeof(command), "%s %s", step->scheduler, step->args ?: "");
 	return leave(run, err) ?: session_start_scheduler(run->s, command, err);
+}
+
+/* A scheduler leaves, comes, or both. */
+static int change_scheduler(struct run *run, const struct scenario_step *step,
+			    struct errmsg *err)
+{
+	int ret;
+
+	ret = count_enabled(run, err);
+	if (ret)
+		return ret;
+	run->replaced = step->op == STEP_REPLACE;
+	if (step->op == STEP_REPLACE)
+		ret = replace(run, step, err);
+	else
+		ret = leave(run, err);
+	if (!ret && step->op == STEP_LOAD)
+		ret = session_start_scheduler(run->s, NULL, err);
+	return ret ?: read_enabled(run, &run->enabled, err);
 }
 
 /* Its arguments are what scenario.h promises to its command. */
@@ -537,11 +589,9 @@ static int do_step(struct run *run, const struct scenario_step *step, struct err
 	case STEP_ONLINE:
 		return set_online(run, step, err);
 	case STEP_LEAVE:
-		return leave(run, err);
 	case STEP_REPLACE:
-		return replace(run, step, err);
 	case STEP_LOAD:
-		return leave(run, err) ?: session_start_scheduler(run->s, NULL, err);
+		return change_scheduler(run, step, err);
 	case STEP_RUN:
 		return start_program(run, step->program, err);
 	case STEP_WAIT:
@@ -727,6 +777,7 @@ static int read_end(struct run *run, struct errmsg *err)
 	int ret;
 
 	ret = control_sched_status(run->c, sched, err) ?:
+	      count_enabled(run, err) ?:
 	      control_kmsg(run->c, &result->log, err);
 	if (ret)
 		return ret;
@@ -840,7 +891,8 @@ static int perform(struct run *run, struct errmsg *err)
 	u64 since, denied = emulated_denied_ns();
 	int ret;
 
-	ret = control_sched_status(run->c, &result->sched_before, err) ?:
+	ret = read_enabled(run, &run->enabled, err) ?:
+	      control_sched_status(run->c, &result->sched_before, err) ?:
 	      start(run, NULL, 0, err);
 	since = clock_ns();
 	ret = ret ?: read_state(run, &result->first, &result->before, err);
