@@ -567,7 +567,7 @@ static void alive(struct judge *j)
 	bool known = sched->end_state && *sched->end_state && sched->end_ops, tested;
 
 	/* One that left while the workers were made was not there at the start. */
-	if (!sched->ops && !(left && left->valid))
+	if (!sched->ops && !sched->unasked && !(left && left->valid))
 		return;
 	if (left && left->valid && j->run->hotplug && ended_by_hotplug(left->reason) &&
 	    check_lacks(j, "alive", NULL, "hotplug"))
@@ -582,6 +582,16 @@ static void alive(struct judge *j)
 			    "the kernel gave no reason");
 		if (tested)
 			return;
+	}
+	if (sched->unasked && j->run->hotplug && check_lacks(j, "alive", NULL, "hotplug"))
+		return;
+	if (sched->unasked) {
+		f.unit = "times";
+		f.seen = sched->unasked;
+		check_judge(j, &f, false, NULL,
+			    "scheduler %s was loaded again, though no step did: it had left",
+			    sched->ops ?: "");
+		return;
 	}
 	if (!known) {
 		check_judge(j, &f, false, "sched_ext's state at the end is not known",

@@ -27,6 +27,9 @@ struct fake_group {
  * @rx: what the host says
  * @out: answers that the host has not read yet: @len bytes, @pos of them read
  * @groups: those that there are at present; no name: none
+ * @ops: the scheduler that is there, if any
+ * @enabled: how many there were; negative if the kernel does not tell
+ * @reloads_at: the request at which the scheduler leaves, and is there again at once
  */
 struct guest {
 	struct session s;
@@ -37,6 +40,9 @@ struct guest {
 	size_t len;
 	size_t pos;
 	struct fake_group groups[MAX_GROUPS];
+	const char *ops;
+	int enabled;
+	enum wire_type reloads_at;
 };
 
 /* -- the guest's side -------------------------------------------------------- */
@@ -90,7 +96,9 @@ static void put_file(struct guest *g, u32 seq, const char *path, const char *tex
 
 static void put_sched(struct guest *g, u32 seq)
 {
-	const struct wire_sched sched = { .state = "disabled", .ops = "", .reason = "" };
+	const struct wire_sched sched = {
+		.state = g->ops ? "enabled" : "disabled", .ops = g->ops ?: "", .reason = "",
+	};
 	struct wire_writer w = begin(g, WIRE_SCHED, seq);
 
 	wire_put_sched(&w, &sched);
@@ -168,15 +176,26 @@ static void start_or_stop(struct guest *g, const struct wire_frame *frame, struc
 		put_u64(g, WIRE_STARTED, frame->seq, clock_ns());
 }
 
+static void read_files(struct guest *g, u32 seq)
+{
+	char text[16];
+
+	put_file(g, seq, "/proc/stat", "cpu  1 1 1 1 1 1 1 1 0 0\n"
+		 "cpu0 1 1 1 1 1 1 1 1 0 0\nintr 0\n");
+	snprintf(text, sizeof(text), "%d\n", g->enabled);
+	if (g->enabled >= 0)
+		put_file(g, seq, "/sys/kernel/sched_ext/enable_seq", text);
+}
+
 static void answer(struct guest *g, const struct wire_frame *frame)
 {
 	struct wire_reader r;
 
 	wire_read(&r, frame);
+	g->enabled += frame->type == g->reloads_at || frame->type == WIRE_SCHED_START;
 	switch (frame->type) {
 	case WIRE_READ:
-		put_file(g, frame->seq, "/proc/stat", "cpu  1 1 1 1 1 1 1 1 0 0\n"
-			 "cpu0 1 1 1 1 1 1 1 1 0 0\nintr 0\n");
+		read_files(g, frame->seq);
 		break;
 	case WIRE_SPAWN:
 		spawn(g, &r);
@@ -186,7 +205,9 @@ static void answer(struct guest *g, const struct wire_frame *frame)
 	case WIRE_STOP:
 		start_or_stop(g, frame, &r);
 		break;
+	case WIRE_SCHED_START:
 	case WIRE_SCHED_STATUS:
+	case WIRE_SCHED_STOP:
 		put_sched(g, frame->seq);
 		break;
 	case WIRE_KMSG:
@@ -257,6 +278,8 @@ static struct findings *play(struct __test_metadata *_metadata, struct guest *g,
 {
 	static struct findings findings;
 
+	/* Of the last play, if any */
+	scenario_result_free(&g->result);
 	memset(&findings, 0, sizeof(findings));
 	ASSERT_EQ(0, scenario_check(sc, &g->s.topo, &g->err)) {
 		TH_LOG("%s", g->err.text);
@@ -397,6 +420,61 @@ TEST_F(play, quotas_of_steps)
 	EXPECT_NE(NULL, self->g->result.run.settled);
 	EXPECT_EQ(false, groups[0].settled);
 	EXPECT_EQ(true, groups[2].settled);
+/* A scheduler under test: who loaded it when is a step's doing, or its own. */
+TEST_F(play, scheduler_that_is_loaded_again)
+{
+	static const struct scenario_step nice = NICE("spin", 5);
+	static const struct {
+		struct scenario_step steps[5];
+		enum wire_type reloads_at;
+		bool unknown;
+		const char *lacks;
+		enum verdict verdict;
+	} cases[] = {
+		{ { HOLD_MS(1) }, .verdict = VERDICT_PASS },
+		{ { nice }, WIRE_ATTR, .verdict = VERDICT_FAIL },
+		{ { nice }, WIRE_ATTR, .unknown = true, .verdict = VERDICT_PASS },
+		{ { nice }, WIRE_ATTR, .lacks = "hotplug", .verdict = VERDICT_FAIL },
+		{ { OFFLINE(RANGE(1, 1)) }, WIRE_WRITE, .lacks = "hotplug",
+		  .verdict = VERDICT_SKIP },
+		{ { OFFLINE(RANGE(1, 1)) }, WIRE_WRITE, .verdict = VERDICT_FAIL },
+		{ { LOAD() }, .verdict = VERDICT_PASS },
+		{ { LOAD(), nice }, WIRE_ATTR, .verdict = VERDICT_FAIL },
+		{ { nice, LOAD() }, WIRE_ATTR, .verdict = VERDICT_FAIL },
+		{ { REPLACE("scx_ktstr", NULL), LOAD() }, .verdict = VERDICT_PASS },
+		/* It is the other one that does so. */
+		{ { REPLACE("scx_ktstr", NULL), nice, LOAD() }, WIRE_ATTR,
+		  .verdict = VERDICT_PASS },
+		{ { nice, LEAVE() }, WIRE_ATTR, .verdict = VERDICT_FAIL },
+	};
+	struct scenario sc = {
+		.suite = "suite", .name = "reload", .workers = { { "spin", .count = 1 } },
+	};
+	struct guest *g = self->g;
+	struct findings findings;
+	const struct finding *f;
+	size_t i;
+
+	g->ops = "simple";
+	snprintf(g->s.scheduler, sizeof(g->s.scheduler), "scx_simple");
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		memcpy(sc.steps, cases[i].steps, sizeof(cases[i].steps));
+		g->enabled = cases[i].unknown ? -1000 : 7;
+		g->reloads_at = cases[i].reloads_at;
+		play(_metadata, g, &sc, 5 * MS);
+		g->result.run.sched.lacks = cases[i].lacks;
+		memset(&findings, 0, sizeof(findings));
+		check_run(&g->result.run, &findings);
+		f = check_find(&findings, "alive", NULL);
+		ASSERT_NE(NULL, f);
+		EXPECT_EQ(cases[i].verdict, f->verdict) {
+			TH_LOG("case %zu: %s", i, f->text);
+		}
+		if (f->verdict == VERDICT_FAIL) {
+			EXPECT_NE(NULL, strstr(f->text, "was loaded again, though no step did"));
+			EXPECT_EQ(1, f->seen);
+		}
+	}
 }
 
 TEST_HARNESS_MAIN
