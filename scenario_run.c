@@ -39,6 +39,9 @@ struct run {
 	struct wire_attr attr[SCENARIO_MAX_WORKERS];	/* of each group at present */
 	u64 enabled;			/* schedulers ever, when that was last explained */
 	bool replaced;			/* the scheduler under test has another in its place */
+	u64 since_ns;			/* when the run began, by this host's clock */
+	u64 began_ns;			/* and by the guest's; 0 while nobody has run */
+	u64 start_ns[SCENARIO_MAX_WORKERS];	/* of each group, since then, the last time */
 };
 
 static void cgroup_path(char *path, size_t size, const char *name)
@@ -206,6 +209,20 @@ static int spawn(struct run *run, const struct scenario_workers *w, struct errms
 	return ret;
 }
 
+/* With no names, it is the run that starts. */
+static void note_start(struct run *run, const char *const *names, size_t nr, u64 started_ns)
+{
+	size_t i;
+
+	if (!nr)
+		run->began_ns = started_ns;
+	if (!run->began_ns)
+		run->began_ns = started_ns - (clock_ns() - run->since_ns);
+	for (i = 0; i < nr; i++)
+		run->start_ns[scenario_workers(run->sc, names[i]) - run->sc->workers] =
+			started_ns - run->began_ns;
+}
+
 static int start(struct run *run, const char *const *names, size_t nr, struct errmsg *err)
 {
 	struct control_reply reply = {};
@@ -215,14 +232,25 @@ static int start(struct run *run, const char *const *names, size_t nr, struct er
 	if (!nr && !run->groups)
 		return 0;
 	ret = control_start(run->c, names, nr, WIRE_FOREVER, READY_NS, &reply, err);
+	if (!ret)
+		note_start(run, names, nr, reply.started_ns);
 	control_reply_free(&reply);
 	return ret;
 }
 
-/* What was reported is kept; a report's name is beside it, wherever it is. */
-static int keep_reports(struct scenario_result *result, const struct control_reply *reply,
-			struct errmsg *err)
+/* Workers know when they were started, and not when the run was. */
+static void date_report(struct run *run, struct control_report *report)
 {
+	const struct scenario_workers *w = scenario_workers(run->sc, report->group);
+
+	if (w)
+		report->r.gap.at_ns += run->start_ns[w - run->sc->workers];
+}
+
+/* What was reported is kept; a report's name is beside it, wherever it is. */
+static int keep_reports(struct run *run, const struct control_reply *reply, struct errmsg *err)
+{
+	struct scenario_result *result = run->result;
 	size_t nr = result->run.nr_reports + reply->nr_reports, i;
 	struct control_report *reports;
 
@@ -233,6 +261,8 @@ static int keep_reports(struct scenario_result *result, const struct control_rep
 		return errmsg_set(err, ERRMSG_HOST, ENOMEM, "keeping %zu reports", nr);
 	memcpy(reports + result->run.nr_reports, reply->reports,
 	       reply->nr_reports * sizeof(*reports));
+	for (i = result->run.nr_reports; i < nr; i++)
+		date_report(run, &reports[i]);
 	for (i = 0; i < nr; i++)
 		reports[i].r.group = reports[i].group;
 	result->reports = reports;
@@ -251,7 +281,7 @@ static int stop(struct run *run, const char *const *names, size_t nr, struct err
 		return 0;
 	run->groups -= nr ?: run->groups;
 	ret = control_stop(run->c, names, nr, 0, GRACE_NS, &reply, err) ?:
-	      keep_reports(run->result, &reply, err);
+	      keep_reports(run, &reply, err);
 	control_reply_free(&reply);
 	return ret;
 }
@@ -888,25 +918,25 @@ static int prepare(struct run *run, struct errmsg *err)
 static int perform(struct run *run, struct errmsg *err)
 {
 	struct scenario_result *result = run->result;
-	u64 since, denied = emulated_denied_ns();
+	u64 denied = emulated_denied_ns();
 	int ret;
 
 	ret = read_enabled(run, &run->enabled, err) ?:
 	      control_sched_status(run->c, &result->sched_before, err) ?:
 	      start(run, NULL, 0, err);
-	since = clock_ns();
+	run->since_ns = clock_ns();
 	ret = ret ?: read_state(run, &result->first, &result->before, err);
 	if (!ret)
 		result->run.before = &result->before;
 	/* The workers work meanwhile; all that takes longer is overhead. */
-	run->duration_ns -= min(clock_ns() - since, run->duration_ns / 10);
+	run->duration_ns -= min(clock_ns() - run->since_ns, run->duration_ns / 10);
 	ret = ret ?:
 	      play(run, err) ?:
 	      read_state(run, &result->last, &result->after, err);
 	if (!ret)
 		result->run.after = &result->after;
 	ret = ret ?: stop(run, NULL, 0, err);
-	result->run.duration_ns = clock_ns() - since;
+	result->run.duration_ns = clock_ns() - run->since_ns;
 	result->run.denied_ns = emulated_denied_ns() - denied;
 	result->run.overcommit = check_overcommit(result->run.overcommit, result->run.duration_ns,
 						  result->run.denied_ns);

@@ -404,7 +404,7 @@ struct wire_sched {
  *	steal, never below 0
  * @window_ns: the time over which steal was measured; not shorter than
  *	@raw_ns, and the more exact the closer it is to it
- * @at_ns: when it began, since the start of the run
+ * @at_ns: when it began, since the worker's group was started (WIRE_STARTED)
  * @cpu_before: the CPU on which the worker was last
  * @cpu_after: the CPU on which it went on
  *

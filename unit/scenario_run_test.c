@@ -29,6 +29,7 @@ struct fake_group {
  * @groups: those that there are at present; no name: none
  * @ops: the scheduler that is there, if any
  * @enabled: how many there were; negative if the kernel does not tell
+ * @now_ns: the guest's clock
  * @reloads_at: the request at which the scheduler leaves, and is there again at once
  */
 struct guest {
@@ -43,6 +44,7 @@ struct guest {
 	const char *ops;
 	int enabled;
 	enum wire_type reloads_at;
+	u64 now_ns;
 };
 
 /* -- the guest's side -------------------------------------------------------- */
@@ -141,6 +143,7 @@ static void report(struct guest *g, const struct fake_group *group, u32 seq)
 {
 	struct wire_report r = {
 		.group = group->name, .units = 1000, .unit_ns = 30000, .wall_ns = 50 * MS,
+		.gap = { .raw_ns = 7 * MS, .sched_ns = 7 * MS, .at_ns = 20 * MS },
 	};
 	struct wire_writer w;
 
@@ -173,7 +176,7 @@ static void start_or_stop(struct guest *g, const struct wire_frame *frame, struc
 		group->name[0] = '\0';
 	}
 	if (frame->type == WIRE_START)
-		put_u64(g, WIRE_STARTED, frame->seq, clock_ns());
+		put_u64(g, WIRE_STARTED, frame->seq, g->now_ns);
 }
 
 static void read_files(struct guest *g, u32 seq)
@@ -192,6 +195,7 @@ static void answer(struct guest *g, const struct wire_frame *frame)
 	struct wire_reader r;
 
 	wire_read(&r, frame);
+	g->now_ns += 100 * MS;
 	g->enabled += frame->type == g->reloads_at || frame->type == WIRE_SCHED_START;
 	switch (frame->type) {
 	case WIRE_READ:
@@ -459,7 +463,9 @@ TEST_F(play, scheduler_that_is_loaded_again)
 	snprintf(g->s.scheduler, sizeof(g->s.scheduler), "scx_simple");
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		memcpy(sc.steps, cases[i].steps, sizeof(cases[i].steps));
-		g->enabled = cases[i].unknown ? -1000 : 7;
+		g->enabled = 7;
+		if (cases[i].unknown)
+			g->enabled = -1000;
 		g->reloads_at = cases[i].reloads_at;
 		play(_metadata, g, &sc, 5 * MS);
 		g->result.run.sched.lacks = cases[i].lacks;
@@ -475,6 +481,57 @@ TEST_F(play, scheduler_that_is_loaded_again)
 			EXPECT_EQ(1, f->seen);
 		}
 	}
+}
+
+/* When the worker of a group that reported last had its longest wait */
+static u64 last_gap(const struct guest *g, const char *group)
+{
+	const struct check_run *run = &g->result.run;
+	u64 at_ns = CHECK_NO_TIME;
+	size_t i;
+
+	for (i = 0; i < run->nr_reports; i++)
+		if (!strcmp(run->reports[i].group, group))
+			at_ns = run->reports[i].r.gap.at_ns;
+	return at_ns;
+}
+
+/* Workers know when they began, and not when the first of all did. */
+TEST_F(play, waits_since_the_start_of_the_run)
+{
+	static const struct scenario sc = {
+		.suite = "suite", .name = "gaps",
+		.workers = {
+			{ "now", .count = 1 },
+			{ "later", .count = 1, .later = true },
+		},
+		.steps = { SPAWN("later"), STOP("later"), SPAWN("later") },
+	};
+	struct guest *g = self->g;
+
+	play(_metadata, g, &sc, 5 * MS);
+	EXPECT_EQ(3, g->result.run.nr_reports);
+	EXPECT_EQ(20 * MS, last_gap(g, "now"));
+	EXPECT_EQ(20 * MS, g->result.stats[0].gap.at_ns);
+	/* Each request takes 100 ms: read, spawn, start; stop, spawn, start. */
+	EXPECT_STREQ("later", g->result.reports[0].group);
+	EXPECT_EQ(320 * MS, g->result.reports[0].r.gap.at_ns);
+	EXPECT_EQ(620 * MS, last_gap(g, "later"));
+}
+
+/* Where nobody runs from the start, the start is when this host says that it was. */
+TEST_F(play, waits_of_those_who_all_come_later)
+{
+	static const struct scenario sc = {
+		.suite = "suite", .name = "gaps",
+		.workers = { { "later", .count = 1, .later = true } },
+		.steps = { HOLD_MS(30), SPAWN("later"), HOLD_MS(1) },
+	};
+
+	self->g->now_ns = NSEC_PER_SEC;
+	play(_metadata, self->g, &sc, 5 * MS);
+	EXPECT_LE(50 * MS, last_gap(self->g, "later"));
+	EXPECT_GT(NSEC_PER_SEC, last_gap(self->g, "later"));
 }
 
 TEST_HARNESS_MAIN
