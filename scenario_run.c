@@ -21,7 +21,7 @@
 /* How long workers may take to be ready, or to notice their end, on a slow host */
 #define READY_NS	(20 * NSEC_PER_SEC)
 #define GRACE_NS	(10 * NSEC_PER_SEC)
-#define PROGRAM_NS	(120 * NSEC_PER_SEC)
+#define PROGRAM_NS	(120 * NSEC_PER_SEC)	/* beyond the duration */
 #define SCHED_NS	(60 * NSEC_PER_SEC)
 
 /* A scenario that runs */
@@ -572,7 +572,7 @@ static int wait_program(struct run *run, const char *name, bool killed, struct e
 	struct control_reply reply = {};
 	int ret;
 
-	ret = control_program_wait(run->c, name, PROGRAM_NS, &reply, err);
+	ret = control_program_wait(run->c, name, run->duration_ns + PROGRAM_NS, &reply, err);
 	end.wait_status = reply.wait_status;
 	end.late = ret == -ETIMEDOUT && reply.done;
 	if (!ret || end.late)

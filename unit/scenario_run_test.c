@@ -30,6 +30,7 @@ struct fake_group {
  * @ops: the scheduler that is there, if any
  * @enabled: how many there were; negative if the kernel does not tell
  * @now_ns: the guest's clock
+ * @patience_ns: how long the host would have waited for a program's end
  * @reloads_at: the request at which the scheduler leaves, and is there again at once
  */
 struct guest {
@@ -45,6 +46,7 @@ struct guest {
 	int enabled;
 	enum wire_type reloads_at;
 	u64 now_ns;
+	u64 patience_ns;
 };
 
 /* -- the guest's side -------------------------------------------------------- */
@@ -190,6 +192,13 @@ static void read_files(struct guest *g, u32 seq)
 		put_file(g, seq, "/sys/kernel/sched_ext/enable_seq", text);
 }
 
+static void program_wait(struct guest *g, struct wire_reader *r, u32 seq)
+{
+	wire_get_str(r);
+	g->patience_ns = wire_get_u64(r);
+	put_u32(g, WIRE_EXIT, seq, 0);
+}
+
 static void answer(struct guest *g, const struct wire_frame *frame)
 {
 	struct wire_reader r;
@@ -213,6 +222,12 @@ static void answer(struct guest *g, const struct wire_frame *frame)
 	case WIRE_SCHED_STATUS:
 	case WIRE_SCHED_STOP:
 		put_sched(g, frame->seq);
+		break;
+	case WIRE_PROGRAM_START:
+		put_u32(g, WIRE_PIDS, frame->seq, 0);
+		break;
+	case WIRE_PROGRAM_WAIT:
+		program_wait(g, &r, frame->seq);
 		break;
 	case WIRE_KMSG:
 		put_kmsg(g, frame->seq);
@@ -532,6 +547,22 @@ TEST_F(play, waits_of_those_who_all_come_later)
 	play(_metadata, self->g, &sc, 5 * MS);
 	EXPECT_LE(50 * MS, last_gap(self->g, "later"));
 	EXPECT_GT(NSEC_PER_SEC, last_gap(self->g, "later"));
+}
+
+/* Many of them run for as long as they are told that the duration is. */
+TEST_F(play, programs_may_take_the_duration_and_more)
+{
+	static const struct scenario sc = {
+		.suite = "suite", .name = "program",
+		.programs = { { "sleep", "sleep $1" } },
+		.steps = { RUN("sleep"), WAIT("sleep") },
+	};
+
+	play(_metadata, self->g, &sc, 3600 * NSEC_PER_SEC);
+	EXPECT_LT(3600 * NSEC_PER_SEC + 10 * NSEC_PER_SEC, self->g->patience_ns);
+	play(_metadata, self->g, &sc, NSEC_PER_SEC);
+	EXPECT_LT(60 * NSEC_PER_SEC, self->g->patience_ns);
+	EXPECT_GT(300 * NSEC_PER_SEC, self->g->patience_ns);
 }
 
 TEST_HARNESS_MAIN
