@@ -13,6 +13,17 @@
 /* What cgroup-v2.rst allows for cpu.weight */
 #define MAX_WEIGHT	10000
 
+/* All CPUs that a guest can have, in percent of one */
+#define MAX_QUOTA	(100 * TOPOLOGY_MAX_CPUS)
+
+/*
+ * __checkparam_dl() in the kernel: runtimes from 1024 ns on, which are no whole number
+ * of us; periods by default as in sysctl_sched_dl_period_min and _max.
+ */
+#define MIN_RUNTIME_US	2
+#define MIN_PERIOD_US	100
+#define MAX_PERIOD_US	4194304
+
 static const char * const step_names[NR_STEP_OPS] = {
 	[STEP_END] = "end",
 	[STEP_HOLD] = "hold",
@@ -472,11 +483,11 @@ static int check_comm(const char *comm, struct errmsg *err)
 			  SCENARIO_COMM_SIZE - 1);
 }
 
-static int check_range(const char *field, int value, int min, int max, struct errmsg *err)
+static int check_range(const char *field, long value, long min, long max, struct errmsg *err)
 {
 	if (value >= min && value <= max)
 		return 0;
-	return errmsg_set(err, ERRMSG_INPUT, 0, "%s: %d is not from %d to %d",
+	return errmsg_set(err, ERRMSG_INPUT, 0, "%s: %ld is not from %ld to %ld",
 			  field, value, min, max);
 }
 
@@ -517,7 +528,8 @@ static int check_cgroup(const struct scenario *sc, const struct scenario_cgroup 
 	       check_parent(sc, cg, err) ?:
 	       check_cpus("cpus", &cg->cpus, topo, err) ?:
 	       check_cpus("mems", &cg->mems, topo, err) ?:
-	       check_range("weight", cg->weight, 0, MAX_WEIGHT, err);
+	       check_range("weight", cg->weight, 0, MAX_WEIGHT, err) ?:
+	       check_range("quota", cg->quota, 0, MAX_QUOTA, err);
 }
 
 static bool is_policy(int policy)
@@ -533,8 +545,10 @@ static int check_policy(const struct scenario_workers *w, struct errmsg *err)
 	if (!is_policy(w->policy))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "policy: there is no %u", w->policy);
 	return check_range("priority", w->priority, rt, rt ? WIRE_MAX_PRIORITY : 0, err) ?:
-	       check_range("period_us", w->period_us, deadline, deadline ? INT_MAX : 0, err) ?:
-	       check_range("runtime_us", w->runtime_us, deadline, w->period_us, err);
+	       check_range("period_us", w->period_us, deadline ? MIN_PERIOD_US : 0,
+			   deadline ? MAX_PERIOD_US : 0, err) ?:
+	       check_range("runtime_us", w->runtime_us, deadline ? MIN_RUNTIME_US : 0,
+			   w->period_us, err);
 }
 
 static int check_memory(const struct scenario_workers *w, const struct topology *topo,
@@ -581,6 +595,10 @@ static int check_phases(const struct scenario_workers *w, unsigned int count, st
 		if (!name)
 			return errmsg_set(err, ERRMSG_INPUT, 0, "phases[%u].work: there is no %u",
 					  i, phase->work);
+		if (phase->work == WIRE_WORK_CUSTOM && wire_custom_find(phase->arg) < 0)
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "phases[%u].arg: there is no custom work \"%s\"", i,
+					  phase->arg ?: "");
 		if (!wire_work_team(phase->work, phase->team, count))
 			return errmsg_set(err, ERRMSG_INPUT, 0,
 					  "phases[%u].team: %u workers cannot %s in such teams", i,
@@ -609,7 +627,10 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 		return errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: there is no \"%s\"", w->cgroup);
 	if (w->affinity > AFFINITY_CROSS)
 		return errmsg_set(err, ERRMSG_INPUT, 0, "affinity: there is no %u", w->affinity);
+	/* More than that cannot be, however few CPUs there are. */
 	ret = check_name(w->name, err) ?:
+	      check_range("percent_of_cpus", w->percent_of_cpus, 0, 100 * WIRE_MAX_WORKERS,
+			  err) ?:
 	      check_comm(w->comm, err) ?:
 	      check_leaf(sc, w->cgroup, err) ?:
 	      check_policy(w, err) ?:
@@ -776,7 +797,7 @@ static int check_step_value(const struct scenario *sc, const struct scenario_ste
 	case STEP_WEIGHT:
 		return check_range("value", step->value, 1, MAX_WEIGHT, err);
 	case STEP_QUOTA:
-		return check_range("value", step->value, 0, 100 * TOPOLOGY_MAX_CPUS, err);
+		return check_range("value", step->value, 0, MAX_QUOTA, err);
 	case STEP_MOVE:
 		return check_leaf(sc, step->cgroup, err) ?:
 		       check_range("value", step->value, 0,
@@ -873,12 +894,34 @@ static int check_needs(const struct scenario *sc, const struct topology *topo, s
 	return 0;
 }
 
+/* Of those that are parts of a whole, no percentage above 100 could ever be missed. */
+static int check_limits(const struct limits *limits, struct errmsg *err)
+{
+	const struct {
+		const char *field;
+		unsigned int percent;
+	} parts[] = {
+		{ "limits.starved", limits->starved },
+		{ "limits.idle", limits->idle },
+		{ "limits.remote_pages", limits->remote_pages },
+		{ "limits.slow_pages", limits->slow_pages },
+		{ "limits.floor", limits->floor },
+	};
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(parts) && !ret; i++)
+		if (parts[i].percent != UNLIMITED)
+			ret = check_range(parts[i].field, parts[i].percent, 0, 100, err);
+	return ret;
+}
+
 static int check_all(const struct scenario *sc, const struct topology *topo, struct errmsg *err)
 {
 	unsigned int i;
 	int ret;
 
-	ret = check_needs(sc, topo, err);
+	ret = check_needs(sc, topo, err) ?: check_limits(&sc->limits, err);
 	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name && !ret; i++) {
 		ret = check_cgroup(sc, &sc->cgroups[i], topo, err);
 		if (ret)

@@ -25,6 +25,8 @@
 #define SCENARIO_MAX_NUMBERS	4	/* likewise */
 #define SCENARIO_COMM_SIZE	16	/* the kernel's TASK_COMM_LEN, with the NUL */
 
+#define CGROUP_ROOT	"/sys/fs/cgroup"	/* where guests have their cgroups */
+
 /**
  * enum cpus_kind - what a set of CPUs is meant to be
  * @CPUS_ALL: no restriction
@@ -134,8 +136,8 @@ enum memory {
  * @priority: 1 to WIRE_MAX_PRIORITY, for POLICY_FIFO and POLICY_RR
  * @nice: -20 to 19
  * @runtime_us: CPU time in each period, for POLICY_DEADLINE, whose deadline is the
- *	period's end
- * @period_us: the period, likewise
+ *	period's end, and which is for workers that may run on all CPUs only
+ * @period_us: the period, likewise; 100 us to 4.19 s
  * @memory: see enum memory
  * @mems: for any but MEMORY_DEFAULT: the nodes of these CPUs
  * @later: a step spawns them

@@ -12,7 +12,6 @@
 #include "emulated.h"
 #include "scenario_run.h"
 
-#define CGROUP_ROOT	"/sys/fs/cgroup"
 #define QUOTA_PERIOD_US	100000
 #define STAT_FILE	"/proc/stat"
 #define EVENTS_FILE	"/sys/kernel/sched_ext/root/events"

@@ -5,6 +5,15 @@
 
 #include "scenario_walk.h"
 
+/*
+ * What the kernel admits to SCHED_DEADLINE of each CPU that is online, as to_ratio()
+ * has it: what sched_rt_runtime_us leaves to real-time tasks of sched_rt_period_us, less
+ * what the server is given that runs all others (50 ms of each second, since 6.12).
+ */
+#define RATIO_SHIFT	20
+#define ADMITTED_PERCENT	90
+#define ADMITTED_RATIO	((950000ULL << RATIO_SHIFT) / 1000000 - (50ULL << RATIO_SHIFT) / 1000)
+
 /* Workers up to @end, but for those that an entry after this one has, are in @cgroup. */
 struct place {
 	unsigned int end;
@@ -15,6 +24,7 @@ struct place {
 struct walk_workers {
 	bool begun;
 	bool runs;
+	bool deadline;
 	struct place places[SCENARIO_MAX_STEPS + 1];
 	unsigned int nr_places;
 };
@@ -156,6 +166,47 @@ static int add_cgroup(struct walk *walk, const char *field, const struct scenari
 	return check_cpuset(walk, "cpus", cg->name, err);
 }
 
+/* The next of a list of paths, which blanks separate; "" after the last */
+static const char *next_path(const char *pos, char path[WIRE_MAX_PATH])
+{
+	int len;
+
+	pos += strspn(pos, " ");
+	len = strcspn(pos, " ");
+	snprintf(path, WIRE_MAX_PATH, "%.*s", len, pos);
+	return pos + len;
+}
+
+/* The name of a cgroup in a path; "" for the root, NULL for what is no path of one */
+static const char *name_in(const char *path)
+{
+	size_t len = strlen(CGROUP_ROOT);
+
+	if (strncmp(path, CGROUP_ROOT, len))
+		return NULL;
+	if (!path[len])
+		return "";
+	return path[len] == '/' ? path + len + 1 : NULL;
+}
+
+/* Is a cgroup among those between which these workers move by themselves? */
+static bool move_to(const struct scenario_workers *w, const char *cgroup)
+{
+	char path[WIRE_MAX_PATH];
+	const char *pos;
+	unsigned int i;
+
+	for (i = 0; i < scenario_phases(w); i++) {
+		if (w->phases[i].work != WIRE_WORK_CGROUP)
+			continue;
+		/* They run: their paths were checked. */
+		for (pos = next_path(w->phases[i].arg, path); *path; pos = next_path(pos, path))
+			if (!strcmp(name_in(path), cgroup))
+				return true;
+	}
+	return false;
+}
+
 static int remove_cgroup(struct walk *walk, const char *name, struct errmsg *err)
 {
 	const struct scenario *sc = walk->sc;
@@ -170,6 +221,11 @@ static int remove_cgroup(struct walk *walk, const char *name, struct errmsg *err
 		if (walk->workers[i].runs && is_in(&walk->workers[i], name))
 			return errmsg_set(err, ERRMSG_INPUT, 0,
 					  "cgroup: workers \"%s\" are still in \"%s\"",
+					  sc->workers[i].name, name);
+	for (i = 0; i < SCENARIO_MAX_WORKERS && sc->workers[i].name; i++)
+		if (walk->workers[i].runs && move_to(&sc->workers[i], name))
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "cgroup: workers \"%s\" move to \"%s\"",
 					  sc->workers[i].name, name);
 	for (i = 0; i < SCENARIO_MAX_PROGRAMS && sc->programs[i].name; i++)
 		if (walk->programs[i].runs && scenario_is_below(sc->programs[i].cgroup, name))
@@ -217,6 +273,142 @@ static int check_affinity(struct walk *walk, const struct scenario_workers *w, s
 	return 0;
 }
 
+/* Can workers move to a cgroup by themselves? */
+static int check_path(struct walk *walk, const char *path, struct errmsg *err)
+{
+	const struct scenario *sc = walk->sc;
+	const char *name = name_in(path);
+	size_t i;
+
+	if (name && !*name)
+		return 0;
+	if (!name || !scenario_cgroup(sc, name))
+		return errmsg_set(err, ERRMSG_INPUT, 0,
+				  "there is no cgroup \"%s\"; all are in " CGROUP_ROOT, path);
+	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name; i++)
+		if (strcmp(sc->cgroups[i].name, name) &&
+		    scenario_is_below(sc->cgroups[i].name, name))
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "\"%s\" has cgroups in it, and may thus have no tasks",
+					  path);
+	if (!exists(walk, name))
+		return errmsg_set(err, ERRMSG_INPUT, 0, "\"%s\" is not there", path);
+	return 0;
+}
+
+static int check_paths(struct walk *walk, const struct scenario_workers *w, struct errmsg *err)
+{
+	char path[WIRE_MAX_PATH];
+	unsigned int i;
+	const char *pos;
+	int ret;
+
+	for (i = 0; i < scenario_phases(w); i++) {
+		if (w->phases[i].work != WIRE_WORK_CGROUP)
+			continue;
+		pos = next_path(w->phases[i].arg ?: "", path);
+		if (!*path)
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "phases[%u].arg: there are no cgroups to move between",
+					  i);
+		for (ret = 0; *path && !ret; pos = next_path(pos, path))
+			ret = check_path(walk, path, err);
+		if (ret) {
+			errmsg_prefix(err, "phases[%u].arg", i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* The agent has no room for more. A topology of fewer CPUs may have fewer workers. */
+static int check_workers(struct walk *walk, struct errmsg *err)
+{
+	const struct scenario *sc = walk->sc;
+	u64 all = 0, fixed = 0;
+	size_t i;
+
+	for (i = 0; i < SCENARIO_MAX_WORKERS && sc->workers[i].name; i++) {
+		if (!walk->workers[i].runs)
+			continue;
+		all += scenario_count(sc, &sc->workers[i], walk->topo);
+		fixed += sc->workers[i].count;
+	}
+	if (all <= WIRE_MAX_WORKERS)
+		return 0;
+	errmsg_set(err, fixed > WIRE_MAX_WORKERS ? ERRMSG_INPUT : ERRMSG_HOST, 0,
+		   "count: of all workers at a time there are %llu, and may be %d",
+		   (unsigned long long)all, WIRE_MAX_WORKERS);
+	return fixed > WIRE_MAX_WORKERS ? -EINVAL : -ERANGE;
+}
+
+/* -- SCHED_DEADLINE --------------------------------------------------------- */
+
+static u64 ratio(const struct scenario_workers *w)
+{
+	return ((u64)w->runtime_us << RATIO_SHIFT) / w->period_us;
+}
+
+/* What sched_dl_overflow() refuses. More CPUs help, unless each brings more workers. */
+static int check_bandwidth(struct walk *walk, struct errmsg *err)
+{
+	unsigned int cpus = cpu_set_count(&walk->online);
+	const struct scenario_workers *w = walk->sc->workers;
+	u64 all = 0, per_cpu = 0;
+	size_t i;
+
+	for (i = 0; i < SCENARIO_MAX_WORKERS && w[i].name; i++) {
+		if (!walk->workers[i].runs || !walk->workers[i].deadline)
+			continue;
+		all += scenario_count(walk->sc, &w[i], walk->topo) * ratio(&w[i]);
+		per_cpu += w[i].percent_of_cpus * ratio(&w[i]) / 100;
+	}
+	if (all <= cpus * ADMITTED_RATIO)
+		return 0;
+	errmsg_set(err, per_cpu > ADMITTED_RATIO ? ERRMSG_INPUT : ERRMSG_HOST, 0,
+		   "runtime_us: SCHED_DEADLINE would take %llu %% of a CPU, the kernel admits %u %%",
+		   (unsigned long long)((all * 100 + (1 << RATIO_SHIFT) - 1) >> RATIO_SHIFT),
+		   cpus * ADMITTED_PERCENT);
+	return per_cpu > ADMITTED_RATIO ? -EINVAL : -ERANGE;
+}
+
+/* Has a cgroup all CPUs that are online, and are they in @cpus? */
+static bool spans(struct walk *walk, const char *cgroup, const struct cpu_set *cpus)
+{
+	struct cpu_set set = walk->online;
+
+	scenario_effective_cpus(walk->sc, walk->cpus, walk->topo, cgroup, &set);
+	cpu_set_and(&set, cpus);
+	return cpu_set_equal(&set, &walk->online);
+}
+
+/* Who has not all CPUs of the root domain is refused (EPERM). */
+static int check_span(struct walk *walk, const struct scenario_workers *w, struct errmsg *err)
+{
+	unsigned int i, count = scenario_count(walk->sc, w, walk->topo);
+	struct cpu_set set;
+
+	for (i = 0; i < count; i++) {
+		if (w->affinity == AFFINITY_INHERIT)
+			set = walk->online;
+		else
+			scenario_affinity(walk->sc, w, walk->topo, i, &set);
+		if (!spans(walk, w->cgroup, &set))
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "%s: worker %u of \"%s\" has not all CPUs that are online, as SCHED_DEADLINE needs them",
+					  w->affinity == AFFINITY_INHERIT ? "cgroup" : "affinity",
+					  i, w->name);
+	}
+	return 0;
+}
+
+static int check_deadline(struct walk *walk, const struct scenario_workers *w, struct errmsg *err)
+{
+	if (w->policy != POLICY_DEADLINE)
+		return 0;
+	return check_span(walk, w, err) ?: check_bandwidth(walk, err);
+}
+
 static int spawn(struct walk *walk, const struct scenario_workers *w, struct errmsg *err)
 {
 	struct walk_workers *state = find_workers(walk, w->name);
@@ -229,12 +421,16 @@ static int spawn(struct walk *walk, const struct scenario_workers *w, struct err
 				  exists(walk, w->cgroup) ? "frozen" : "not there");
 	state->begun = true;
 	state->runs = true;
+	state->deadline = w->policy == POLICY_DEADLINE;
 	state->nr_places = 1;
 	state->places[0] = (struct place){
 		.end = scenario_count(walk->sc, w, walk->topo),
 		.cgroup = w->cgroup,
 	};
-	return check_affinity(walk, w, err);
+	return check_workers(walk, err) ?:
+	       check_affinity(walk, w, err) ?:
+	       check_paths(walk, w, err) ?:
+	       check_deadline(walk, w, err);
 }
 
 static int stop(struct walk *walk, const char *name, struct errmsg *err)
@@ -266,11 +462,15 @@ static int set_affinity(struct walk *walk, const struct scenario_step *step, str
 	int ret;
 
 	ret = scenario_resolve_cpus(&step->cpus, walk->topo, &set, err);
-	for (i = 0; i < w->nr_places && !ret; i++)
+	for (i = 0; i < w->nr_places && !ret; i++) {
 		if (!has_any(walk, w->places[i].cgroup, &set))
 			ret = errmsg_set(err, ERRMSG_INPUT, 0,
 					 "cpus: none of them is online and in \"%s\", where \"%s\" are",
 					 w->places[i].cgroup ?: "/", step->workers);
+		else if (w->deadline && !spans(walk, w->places[i].cgroup, &set))
+			ret = errmsg_set(err, ERRMSG_INPUT, 0,
+					 "cpus: these are not all that are online, as SCHED_DEADLINE needs them");
+	}
 	return ret;
 }
 
@@ -312,7 +512,7 @@ static int set_online(struct walk *walk, const struct scenario_step *step, struc
 		else
 			cpu_set_del(&walk->online, cpu);
 	}
-	return ret;
+	return ret ?: check_bandwidth(walk, err);
 }
 
 /* -- steps ------------------------------------------------------------------ */
@@ -351,6 +551,10 @@ static int follow(struct walk *walk, const struct scenario_step *step, struct er
 		return stop(walk, step->workers, err);
 	case STEP_MOVE:
 		move(walk, step);
+		return 0;
+	case STEP_POLICY:
+		/* There is no step for POLICY_DEADLINE. */
+		find_workers(walk, step->workers)->deadline = false;
 		return 0;
 	case STEP_AFFINITY:
 		return set_affinity(walk, step, err);

@@ -17,7 +17,8 @@
  * Steps that are repeated are walked through once, and then twice: what comes after them
  * has to be right either way.
  *
- * Return: 0 or -EINVAL (ERRMSG_INPUT).
+ * Return: 0; -EINVAL (ERRMSG_INPUT); -ERANGE (ERRMSG_HOST) if these are more workers, or
+ * more of SCHED_DEADLINE, than there can be on this topology.
  */
 int scenario_walk(const struct scenario *sc, const struct topology *topo, struct errmsg *err);
 

@@ -69,6 +69,20 @@ u32 wire_work_team(u32 work, u32 team, u32 count)
 	return team;
 }
 
+int wire_custom_find(const char *name)
+{
+	static const char * const customs[WIRE_NR_CUSTOM] = {
+		[WIRE_CUSTOM_COMPILE] = "compile",
+		[WIRE_CUSTOM_KWORKERS] = "kworkers",
+	};
+	int i;
+
+	for (i = 0; name && i < WIRE_NR_CUSTOM; i++)
+		if (!strcmp(customs[i], name))
+			return i;
+	return -1;
+}
+
 static u32 load_le32(const u8 *p)
 {
 	u32 val;

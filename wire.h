@@ -202,8 +202,8 @@ enum wire_type {
  *	["/dev/vda"], past the page cache, and computes run_ns [0]
  * @WIRE_WORK_NET: sends a raw Ethernet frame by the interface arg [the first that
  *	is not a loopback], waits until it comes back, computes run_ns [0]
- * @WIRE_WORK_CUSTOM: calls the function that guest/work_custom.c has under the
- *	name arg
+ * @WIRE_WORK_CUSTOM: calls the function of guest/work_custom.c that has the name
+ *	arg, see wire_custom_find()
  */
 enum wire_work {
 	WIRE_WORK_SPIN,
@@ -257,6 +257,21 @@ const char *wire_work_name(u32 work);
  * Return: the size, or 0 if the group cannot be divided into such teams.
  */
 u32 wire_work_team(u32 work, u32 team, u32 count);
+
+/* Functions of guest/work_custom.c; their names are in wire.c. */
+enum wire_custom {
+	WIRE_CUSTOM_COMPILE,
+	WIRE_CUSTOM_KWORKERS,
+	WIRE_NR_CUSTOM,
+};
+
+/**
+ * wire_custom_find() - a function for WIRE_WORK_CUSTOM
+ * @name: its name; may be NULL
+ *
+ * Return: which, see enum wire_custom, or -1 if there is none of this name.
+ */
+int wire_custom_find(const char *name);
 
 /**
  * struct wire_phase - what a worker does, always or for a while; 0 and "" stand

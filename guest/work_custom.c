@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Work of one's own: a function and its name here are all that it takes. The
- * function does one round; work.h says what it has to keep to.
+ * Work of one's own: a function here, and its name in wire.c, are all that it takes.
+ * The function does one round; work.h says what it has to keep to.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <linux/kernel.h>
 
 #include "clock.h"
 #include "work.h"
@@ -41,23 +38,20 @@ static void kworkers(struct work *wk)
 }
 
 static const struct custom {
-	const char *name;
 	void (*step)(struct work *wk);
-} customs[] = {
-	{ "compile", compile },
-	{ "kworkers", kworkers },
+} customs[WIRE_NR_CUSTOM] = {
+	[WIRE_CUSTOM_COMPILE] = { compile },
+	[WIRE_CUSTOM_KWORKERS] = { kworkers },
 };
 
 static int init(struct work *wk)
 {
-	size_t i;
+	int custom = wire_custom_find(wk->spec->arg);
 
-	for (i = 0; i < ARRAY_SIZE(customs); i++)
-		if (!strcmp(customs[i].name, wk->spec->arg))
-			wk->priv = &customs[i];
-	if (!wk->priv)
+	if (custom < 0)
 		return work_fail(wk, ENOENT, "there is no custom work \"%.60s\"",
 				 wk->spec->arg);
+	wk->priv = &customs[custom];
 	return 0;
 }
 

@@ -229,6 +229,76 @@ TEST(does_not_fit)
 	}
 }
 
+/* Sound as such, but for other topologies */
+TEST(too_much_for_a_topology)
+{
+	static const struct scenario_workers deadline = {
+		"deadline", .count = 3, .policy = POLICY_DEADLINE,
+		.runtime_us = 700, .period_us = 1000,
+	};
+	static const struct {
+		const char *spec;
+		struct scenario_workers workers;
+		struct scenario_step steps[3];
+		const char *text;
+	} cases[] = {
+		{ "4n16l16c2t", { "crowd", .percent_of_cpus = 800 }, {}, NULL },
+		{ "4n16l16c4t", { "crowd", .percent_of_cpus = 800 }, {},
+		  "there are 8192, and may be 4096" },
+		{ "1n1l3c1t", deadline, {}, NULL },
+		{ "1n1l2c1t", deadline, {},
+		  "SCHED_DEADLINE would take 210 % of a CPU, the kernel admits 180 %" },
+		{ "1n1l3c1t", deadline, { OFFLINE(RANGE(1, 1)), ONLINE(RANGE(1, 1)) },
+		  "step 1, offline: " },
+		/* Not any more */
+		{ "1n1l3c1t", deadline, { POLICY("deadline", POLICY_BATCH), OFFLINE(RANGE(1, 1)) },
+		  NULL },
+		{ "1n1l3c1t", deadline, { STOP("deadline"), OFFLINE(RANGE(1, 1)) }, NULL },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct topology topo = topology(cases[i].spec);
+		struct scenario sc = { .suite = "suite", .name = "much" };
+		struct errmsg err = {};
+		int want = 0;
+
+		if (cases[i].text)
+			want = -ERANGE;
+		sc.workers[0] = cases[i].workers;
+		memcpy(sc.steps, cases[i].steps, sizeof(cases[i].steps));
+		EXPECT_EQ(want, scenario_check(&sc, &topo, &err)) {
+			TH_LOG("case %zu: %s", i, err.text);
+		}
+		if (cases[i].text) {
+			EXPECT_EQ(ERRMSG_HOST, err.kind);
+			EXPECT_NE(NULL, strstr(err.text, cases[i].text)) {
+				TH_LOG("case %zu: %s", i, err.text);
+			}
+		}
+	}
+}
+
+/* Who has all CPUs by whatever name can be SCHED_DEADLINE. */
+TEST(deadline_on_all_cpus)
+{
+	const struct scenario sc = {
+		.suite = "suite", .name = "deadline",
+		.cgroups = { { "all", .cpus = LLC(0) } },
+		.workers = { {
+			"deadline", .cgroup = "all", .count = 1, .policy = POLICY_DEADLINE,
+			.affinity = AFFINITY_LLC, .runtime_us = 2, .period_us = 4194304,
+		} },
+		.steps = { SET_AFFINITY("deadline", RANGE(0, 3)), HOLD(1) },
+	};
+	struct topology topo = topology("1n1l4c1t");
+	struct errmsg err = {};
+
+	EXPECT_EQ(0, scenario_check(&sc, &topo, &err)) {
+		TH_LOG("%s", err.text);
+	}
+}
+
 TEST(counts_and_affinities)
 {
 	struct topology topo = topology("1n2l4c1t");
@@ -427,6 +497,15 @@ FIXTURE_TEARDOWN(mistake)
 {
 }
 
+static void be_deadline(struct scenario_workers *w, unsigned int runtime_us,
+			unsigned int period_us)
+{
+	w->policy = POLICY_DEADLINE;
+	w->priority = 0;
+	w->runtime_us = runtime_us;
+	w->period_us = period_us;
+}
+
 #define MISTAKE_IN(which, name, statement, expected)			\
 static void break_##name(struct scenario *sc) { statement; }		\
 FIXTURE_VARIANT_ADD(mistake, name) {					\
@@ -444,11 +523,47 @@ MISTAKE(orphan, sc->cgroups[0].name = "other", "cgroup \"left/outer\": name: the
 MISTAKE(twice, sc->cgroups[3].name = "left", "cgroup \"left\": name: there are two");
 MISTAKE(bad_name, sc->cgroups[3].name = "/x", "name: \"/x\" is none");
 MISTAKE(bad_weight, sc->cgroups[2].weight = 10001, "\"left/inner\": weight: 10001 is not");
+MISTAKE(bad_quota, sc->cgroups[3].quota = 4000000000U,
+	"cgroup \"right\": quota: 4000000000 is not from");
 MISTAKE(no_cpu_in_common, sc->cgroups[2].cpus = RANGE(5, 6), "has no CPU that its parents have");
 MISTAKE(no_such_cgroup, sc->workers[0].cgroup = "nowhere", "cgroup: there is no \"nowhere\"");
 MISTAKE(no_workers, sc->workers[2].count = 0, "workers \"hog\": count: there are no workers");
 MISTAKE(not_a_leaf, sc->workers[0].cgroup = "left", "\"left\" has cgroups in it, and may thus");
 MISTAKE(no_work, sc->workers[0].phases[0].work = WIRE_NR_WORK, "phases[0].work: there is no");
+MISTAKE(no_custom, sc->workers[0].phases[0].work = WIRE_WORK_CUSTOM;
+	sc->workers[0].phases[0].arg = "nonsense",
+	"workers \"spinners\": phases[0].arg: there is no custom work \"nonsense\"");
+MISTAKE(custom_without_name, sc->workers[0].phases[0].work = WIRE_WORK_CUSTOM,
+	"phases[0].arg: there is no custom work \"\"");
+MISTAKE(moves_nowhere, sc->workers[0].phases[0].work = WIRE_WORK_CGROUP,
+	"workers \"spinners\": phases[0].arg: there are no cgroups to move between");
+MISTAKE(moves_elsewhere, sc->workers[0].phases[0].work = WIRE_WORK_CGROUP;
+	sc->workers[0].phases[0].arg = " /sys/fs/cgroup/left/inner  /sys/fs/cgroup/none",
+	"phases[0].arg: there is no cgroup \"/sys/fs/cgroup/none\"");
+MISTAKE(moves_too_far, sc->workers[0].phases[0].work = WIRE_WORK_CGROUP;
+	sc->workers[0].phases[0].arg = "left/inner", "there is no cgroup \"left/inner\"");
+MISTAKE(moves_to_no_leaf, sc->workers[0].phases[0].work = WIRE_WORK_CGROUP;
+	sc->workers[0].phases[0].arg = "/sys/fs/cgroup/left",
+	"phases[0].arg: \"/sys/fs/cgroup/left\" has cgroups in it");
+MISTAKE(moves_too_soon, sc->workers[0].phases[0].work = WIRE_WORK_CGROUP;
+	sc->workers[0].phases[0].arg = "/sys/fs/cgroup /sys/fs/cgroup/right",
+	"phases[0].arg: \"/sys/fs/cgroup/right\" is not there");
+MISTAKE(step_removes_where_they_move, sc->workers[4] = sc->workers[3];
+	sc->workers[4].name = "movers"; sc->workers[4].cgroup = "left/inner";
+	sc->workers[4].phases[0].work = WIRE_WORK_CGROUP;
+	sc->workers[4].phases[0].arg = "/sys/fs/cgroup/right /sys/fs/cgroup/left/inner";
+	sc->steps[2] = STEP(SPAWN("movers")); sc->steps[5] = sc->steps[4],
+	"step 16, remove: cgroup: workers \"movers\" move to \"right\"");
+MISTAKE(too_many_workers, sc->workers[2].count = 4096,
+	"count: of all workers at a time there are 4105, and may be 4096");
+MISTAKE(far_too_many_workers, sc->workers[2].count = 4294967295U, "count: of all workers");
+MISTAKE(too_many_per_cpu, sc->workers[2].percent_of_cpus = 4000000000U,
+	"percent_of_cpus: 4000000000 is not from 0 to 409600");
+MISTAKE(limit_starved, sc->limits.starved = 101, "limits.starved: 101 is not from 0 to 100");
+MISTAKE(limit_idle, sc->limits.idle = 500, "limits.idle: 500 is not from 0 to 100");
+MISTAKE(limit_remote, sc->limits.remote_pages = 700, "limits.remote_pages: 700 is not from");
+MISTAKE(limit_slow, sc->limits.slow_pages = 101, "limits.slow_pages: 101 is not from");
+MISTAKE(limit_floor, sc->limits.floor = 4294967294U, "limits.floor: 4294967294 is not from");
 MISTAKE(odd_pair, sc->workers[1].phases[0].work = WIRE_WORK_PIPE, "3 workers cannot pipe");
 MISTAKE(no_phase_time, sc->workers[3].phases[1].work = WIRE_WORK_YIELD;
 	sc->workers[3].phases[0].run_ns = 1, "\"late\": phases[0].phase_ns: is 0");
@@ -457,8 +572,25 @@ MISTAKE(normal_with_priority, sc->workers[0].priority = 1, "priority: 1 is not f
 MISTAKE(deadline_without_period, sc->workers[0].policy = POLICY_DEADLINE;
 	sc->workers[0].runtime_us = 1, "\"spinners\": period_us: 0 is not from 1");
 MISTAKE(deadline_too_much, sc->workers[0].policy = POLICY_DEADLINE;
-	sc->workers[0].period_us = 9; sc->workers[0].runtime_us = 10,
-	"runtime_us: 10 is not from 1 to 9");
+	sc->workers[0].period_us = 109; sc->workers[0].runtime_us = 110,
+	"runtime_us: 110 is not from 2 to 109");
+MISTAKE(deadline_too_short, be_deadline(&sc->workers[2], 1, 100000),
+	"workers \"hog\": runtime_us: 1 is not from 2 to 100000");
+MISTAKE(deadline_too_often, be_deadline(&sc->workers[2], 10, 99),
+	"workers \"hog\": period_us: 99 is not from 100 to 4194304");
+MISTAKE(deadline_too_seldom, be_deadline(&sc->workers[2], 10, 4194305),
+	"workers \"hog\": period_us: 4194305 is not from 100 to 4194304");
+MISTAKE(deadline_on_one, be_deadline(&sc->workers[2], 10, 1000);
+	sc->workers[2].affinity = AFFINITY_ONE,
+	"workers \"hog\": affinity: worker 0 of \"hog\" has not all CPUs that are online, as");
+MISTAKE(deadline_in_cpuset, be_deadline(&sc->workers[0], 10, 1000),
+	"cgroup: worker 0 of \"spinners\" has not all CPUs that are online, as SCHED_DEADLINE");
+MISTAKE(deadline_moved_to_one, be_deadline(&sc->workers[2], 10, 1000);
+	sc->steps[7] = STEP(SET_AFFINITY("hog", LLC(0))),
+	"step 8, affinity: cpus: these are not all that are online, as SCHED_DEADLINE needs them");
+MISTAKE(deadline_on_all_cpus, be_deadline(&sc->workers[2], 910, 1000);
+	sc->workers[2].percent_of_cpus = 100,
+	"runtime_us: SCHED_DEADLINE would take 728 % of a CPU, the kernel admits 720 %");
 MISTAKE(normal_with_period, sc->workers[0].period_us = 1, "period_us: 1 is not from 0 to 0");
 MISTAKE(bad_memory, sc->workers[0].memory = 4, "\"spinners\": memory: there is no 4");
 MISTAKE(bad_mems, sc->workers[0].mems = RANGE(2, 1), "mems: RANGE(2, 1) is empty");
