@@ -13,7 +13,7 @@
 /* What changes a test, beyond its scenario, topology and scheduler */
 static const char * const variables[] = {
 	ENV_KERNEL, ENV_CMDLINE, "KTSTR_DURATION", ENV_PERFORMANCE, "KTSTR_REUSE",
-	"KTSTR_HOST_MEMORY", "KTSTR_EMULATED_HOST", "KTSTR_CACHE",
+	"KTSTR_HOST_MEMORY", "KTSTR_EMULATED_HOST", "KTSTR_CACHE", "KTSTR_LACKS",
 };
 
 /* These have no meaning for a shell, wherever they are in a word. */

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "catalogue.h"
 #include "fixture_scheds.h"
 #include "schedulers.h"
+#include "words.h"
 
 /* What "scx_ktstr --policy NAME" and the like are found by */
 #define KTSTR_PROGRAM	"scx_ktstr"
 
 /* Longer commands are not those of schedulers that we know. */
 #define MAX_COMMAND	512
+
+/* See struct check_sched, which has what they mean. */
+static const char known_lacks[] = "nice cpu.weight cpu.max llc numa hotplug rt overcommit";
 
 const struct scheduler schedulers_tree[] = {
 	{ .name = "eevdf" },
@@ -88,7 +94,35 @@ static const struct fixture_sched *find_fixture(char *args)
 	return NULL;
 }
 
-void schedulers_find(const char *command, struct scheduler *sched)
+int schedulers_check_lacks(struct errmsg *err)
+{
+	const char *list = getenv(ENV_LACKS) ?: "", *pos = list;
+	char word[64];
+	int len;
+
+	for (pos += strspn(pos, " "); *pos; pos += len, pos += strspn(pos, " ")) {
+		len = strcspn(pos, " ");
+		snprintf(word, sizeof(word), "%.*s", len, pos);
+		if (!words_have(known_lacks, word, ' '))
+			return errmsg_set(err, ERRMSG_INPUT, 0,
+					  "%s=%s: \"%s\" is unknown; known are: %s", ENV_LACKS,
+					  list, word, known_lacks);
+	}
+	return 0;
+}
+
+/* Only who brings a program can know what it is to do. */
+static void declare(struct scheduler *sched, const char *command)
+{
+	const char *lacks = getenv(ENV_LACKS);
+
+	if (!lacks || !*lacks || !memchr(command, '/', strcspn(command, " ")))
+		return;
+	sched->lacks = lacks;
+	sched->lacks_reason = ENV_LACKS " says so";
+}
+
+static void find_known(const char *command, struct scheduler *sched)
 {
 	const struct fixture_sched *fixture;
 	const struct scheduler *known;
@@ -119,6 +153,13 @@ void schedulers_find(const char *command, struct scheduler *sched)
 		if (program != copy)
 			sched->defects = NULL;
 	}
+}
+
+void schedulers_find(const char *command, struct scheduler *sched)
+{
+	find_known(command, sched);
+	if (command)
+		declare(sched, command);
 }
 
 bool schedulers_has_defect(const struct scheduler *sched, const struct scenario *sc)

@@ -5,7 +5,11 @@
 
 #include <stdbool.h>
 
+#include "errmsg.h"
 #include "scenario.h"
+
+/* Environment: what a scheduler from outside does not do, by design */
+#define ENV_LACKS	"KTSTR_LACKS"
 
 /**
  * struct scheduler - a scheduler that the suite knows
@@ -37,9 +41,18 @@ struct scheduler {
  *	matter, nor do arguments that choose no other policy; NULL for EEVDF
  * @sched: filled in; of one that is not known, @lacks is NULL: everything is asked of it
  *
- * The suite's own (fixture_scheds.h) are among them.
+ * The suite's own (fixture_scheds.h) are among them. What a program lacks that is named
+ * with its path, KTSTR_LACKS says, if that is set.
  */
 void schedulers_find(const char *command, struct scheduler *sched);
+
+/**
+ * schedulers_check_lacks() - are the words of KTSTR_LACKS known?
+ * @err: which is not, and those that are
+ *
+ * Return: 0 or -EINVAL.
+ */
+int schedulers_check_lacks(struct errmsg *err);
 
 /**
  * schedulers_has_defect() - may a scenario show what is known to be wrong with it?

@@ -618,6 +618,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	memset(s, 0, sizeof(*s));
 	set_scheduler(s, cfg->load_later ? NOT_LOADED : cfg->scheduler);
 	ret = topology_parse(cfg->topology, &s->topo, err) ?:
+	      schedulers_check_lacks(err) ?:
 	      session_kernel(kernel, err) ?:
 	      share_host(s, cfg, err);
 	if (ret)

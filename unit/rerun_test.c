@@ -89,12 +89,13 @@ TEST_F(rerun, variables)
 	setenv("KTSTR_CMDLINE", "", 1);
 	setenv("KTSTR_DURATION", "5", 1);
 	setenv("KTSTR_PERFORMANCE", "1", 1);
+	setenv("KTSTR_LACKS", "rt nice", 1);
 	setenv("KTSTR_TOPOLOGY", "1n1l1c1t", 1);
 	setenv("KTSTR_SCHEDULER", "scx_other", 1);
 	setenv("KTSTR_HOST", "native", 1);
 	/* EEVDF was played, though the environment has a scheduler. */
 	EXPECT_STREQ("-r cpuset.env.swap\nKTSTR_CMDLINE=\nKTSTR_DURATION=5\nKTSTR_KERNEL=/k k\n"
-		     "KTSTR_PERFORMANCE=1\nKTSTR_TOPOLOGY=2n2l2c1t\n/\n",
+		     "KTSTR_LACKS=rt nice\nKTSTR_PERFORMANCE=1\nKTSTR_TOPOLOGY=2n2l2c1t\n/\n",
 		     given(self->program, "2n2l2c1t", NULL,
 			   "export KTSTR_SCHEDULER=scx_other KTSTR_DURATION=1"));
 }

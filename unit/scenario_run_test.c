@@ -439,6 +439,8 @@ TEST_F(play, quotas_of_steps)
 	EXPECT_NE(NULL, self->g->result.run.settled);
 	EXPECT_EQ(false, groups[0].settled);
 	EXPECT_EQ(true, groups[2].settled);
+}
+
 /* A scheduler under test: who loaded it when is a step's doing, or its own. */
 TEST_F(play, scheduler_that_is_loaded_again)
 {

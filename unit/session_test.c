@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "host.h"
 #include "kselftest_harness.h"
+#include "schedulers.h"
 #include "session.h"
 #include "testutil.h"
 #include "tiny_guest.h"
@@ -73,6 +74,22 @@ TEST(schedulers)
 	EXPECT_NE(0, session_find_scheduler("scx_nowhere --flag", path, &err));
 	EXPECT_EQ(ERRMSG_INPUT, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "scx_nowhere cannot be executed"));
+}
+
+/* Before a guest is booted, which would be judged by what nobody has said */
+TEST(unknown_words_of_what_a_scheduler_lacks)
+{
+	const struct session_config cfg = { .topology = "1n1l1c1t" };
+	struct errmsg err = {};
+	struct session s;
+
+	setenv(ENV_KERNEL, "/no-such-kernel", 1);
+	setenv(ENV_LACKS, "rt weights", 1);
+	EXPECT_EQ(-EINVAL, session_start(&s, &cfg, &err));
+	EXPECT_EQ(ERRMSG_INPUT, err.kind);
+	EXPECT_NE(NULL, strstr(err.text, "\"weights\" is unknown; known are: nice")) {
+		TH_LOG("%s", err.text);
+	}
 }
 
 static void *allow_files_later(void *nr)
