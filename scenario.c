@@ -267,26 +267,6 @@ bool scenario_is_below(const char *path, const char *name)
 	return path && !strncmp(path, name, len) && (!path[len] || path[len] == '/');
 }
 
-/* The CPUs of a worker's cgroup, and of those that it is in. */
-static void group_cpus(const struct scenario *sc, const struct scenario_workers *workers,
-		       const struct topology *topo, struct cpu_set *set)
-{
-	static const struct cpus all;
-	const struct scenario_cgroup *cg;
-	struct errmsg unused;
-	struct cpu_set part;
-	size_t i;
-
-	scenario_resolve_cpus(&all, topo, set, &unused);
-	for (cg = sc->cgroups; cg < sc->cgroups + SCENARIO_MAX_CGROUPS && cg->name; cg++) {
-		if (!scenario_is_below(workers->cgroup, cg->name) ||
-		    scenario_resolve_cpus(&cg->cpus, topo, &part, &unused))
-			continue;
-		for (i = 0; i < CPU_SET_WORDS; i++)
-			set->bits[i] &= part.bits[i];
-	}
-}
-
 void scenario_effective_cpus(const struct scenario *sc, const struct cpus *cpus,
 			     const struct topology *topo, const char *cgroup,
 			     struct cpu_set *set)
@@ -306,14 +286,18 @@ void scenario_effective_cpus(const struct scenario *sc, const struct cpus *cpus,
 	}
 }
 
-static unsigned int cpu_set_weight(const struct cpu_set *set)
+/* The CPUs of a worker's cgroup, and of those that it is in, before all steps */
+static void group_cpus(const struct scenario *sc, const struct scenario_workers *workers,
+		       const struct topology *topo, struct cpu_set *set)
 {
-	unsigned int nr = 0;
+	struct cpus cpus[SCENARIO_MAX_CGROUPS];
+	struct errmsg unused;
 	size_t i;
 
-	for (i = 0; i < CPU_SET_WORDS; i++)
-		nr += __builtin_popcountll(set->bits[i]);
-	return nr;
+	for (i = 0; i < SCENARIO_MAX_CGROUPS; i++)
+		cpus[i] = sc->cgroups[i].cpus;
+	scenario_resolve_cpus(&(struct cpus){}, topo, set, &unused);
+	scenario_effective_cpus(sc, cpus, topo, workers->cgroup, set);
 }
 
 unsigned int scenario_count(const struct scenario *sc, const struct scenario_workers *workers,
@@ -324,7 +308,7 @@ unsigned int scenario_count(const struct scenario *sc, const struct scenario_wor
 	struct cpu_set set;
 
 	group_cpus(sc, workers, topo, &set);
-	by_cpus = (cpu_set_weight(&set) * workers->percent_of_cpus + 99) / 100;
+	by_cpus = (cpu_set_count(&set) * workers->percent_of_cpus + 99) / 100;
 	if (by_cpus <= workers->count)
 		return workers->count;
 	/* Pairs and threes have their size by type. */
@@ -376,7 +360,7 @@ static unsigned int nth_cpu(const struct cpu_set *set, unsigned int n)
 {
 	unsigned int cpu;
 
-	n %= cpu_set_weight(set);
+	n %= cpu_set_count(set);
 	for (cpu = 0; ; cpu++)
 		if (cpu_set_has(set, cpu) && !n--)
 			return cpu;
@@ -616,7 +600,6 @@ static int check_phases(const struct scenario_workers *w, unsigned int count, st
 static int check_workers(const struct scenario *sc, const struct scenario_workers *w,
 			 const struct topology *topo, struct errmsg *err)
 {
-	struct cpu_set set;
 	int ret;
 
 	if (scenario_workers(sc, w->name) != w)
@@ -638,12 +621,6 @@ static int check_workers(const struct scenario *sc, const struct scenario_worker
 	      check_range("nice", w->nice, -20, 19, err);
 	if (ret)
 		return ret;
-	group_cpus(sc, w, topo, &set);
-	if (!cpu_set_weight(&set)) {
-		errmsg_set(err, ERRMSG_INPUT, 0, "cgroup: \"%s\" has no CPU that its parents have",
-			   w->cgroup);
-		return -EINVAL;
-	}
 	if (!scenario_count(sc, w, topo))
 		return errmsg_set(err, ERRMSG_INPUT, 0,
 				  "count: there are no workers; set count or percent_of_cpus");

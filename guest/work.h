@@ -116,6 +116,9 @@ void work_reset_attr(struct work *wk);
 /* Compute for about @ns of CPU time, or until the end; returns units of work. */
 u64 work_compute(struct work *wk, u64 ns);
 
+/* Compute for as long as was asked for, which may be not at all. */
+void work_compute_asked(struct work *wk);
+
 /* Let others run. */
 void work_sched_yield(struct work *wk);
 

@@ -24,12 +24,6 @@
 
 #define BLOCK_SIZE	4096
 
-static void compute_if_asked(struct work *wk)
-{
-	if (wk->spec->run_ns)
-		work_compute(wk, wk->spec->run_ns);
-}
-
 /* What is written may be for memory only, and then nothing wakes this up. */
 static int io_sync_init(struct work *wk)
 {
@@ -79,7 +73,7 @@ static void disk(struct work *wk)
 	if (pread(wk->fd, wk->mem, BLOCK_SIZE, at) != BLOCK_SIZE)
 		work_error(wk);
 	meter_waited(wk->meter);
-	compute_if_asked(wk);
+	work_compute_asked(wk);
 	work_done(wk, 1);
 }
 
@@ -234,7 +228,7 @@ static void net(struct work *wk)
 	if (!net_receive(wk))
 		return;
 	wk->pos++;
-	compute_if_asked(wk);
+	work_compute_asked(wk);
 	work_done(wk, 1);
 }
 

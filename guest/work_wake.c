@@ -12,12 +12,6 @@
 #include "clock.h"
 #include "work.h"
 
-static void compute_if_asked(struct work *wk)
-{
-	if (wk->spec->run_ns)
-		work_compute(wk, wk->spec->run_ns);
-}
-
 /* The time until now was not spent sleeping. */
 static u64 stamp(struct work *wk)
 {
@@ -55,7 +49,7 @@ static void chain(struct work *wk)
 	if ((wk->priv || wk->member) && !wait_slot(wk, &wk->self->slot))
 		return;
 	wk->priv = wk;
-	compute_if_asked(wk);
+	work_compute_asked(wk);
 	work_done(wk, 1);
 	wake_slot(wk, &wk->team[next].slot, 1);
 }
@@ -142,7 +136,7 @@ static void pipe_pair(struct work *wk)
 	if ((wk->priv || wk->member) && !work_pipe_wait(wk))
 		return;
 	wk->priv = wk;
-	compute_if_asked(wk);
+	work_compute_asked(wk);
 	work_done(wk, 1);
 	work_pipe_wake(wk);
 }
@@ -159,7 +153,7 @@ static void timer(struct work *wk)
 	else
 		wk->pos = now_ns + period_ns;
 	work_sleep_until(wk, wk->pos);
-	compute_if_asked(wk);
+	work_compute_asked(wk);
 	work_done(wk, 1);
 }
 

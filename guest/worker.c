@@ -149,6 +149,12 @@ u64 work_compute(struct work *wk, u64 ns)
 	return done;
 }
 
+void work_compute_asked(struct work *wk)
+{
+	if (wk->spec->run_ns)
+		work_compute(wk, wk->spec->run_ns);
+}
+
 void work_sched_yield(struct work *wk)
 {
 	if (sched_yield())

@@ -525,7 +525,8 @@ MISTAKE(bad_name, sc->cgroups[3].name = "/x", "name: \"/x\" is none");
 MISTAKE(bad_weight, sc->cgroups[2].weight = 10001, "\"left/inner\": weight: 10001 is not");
 MISTAKE(bad_quota, sc->cgroups[3].quota = 4000000000U,
 	"cgroup \"right\": quota: 4000000000 is not from");
-MISTAKE(no_cpu_in_common, sc->cgroups[2].cpus = RANGE(5, 6), "has no CPU that its parents have");
+MISTAKE(no_cpu_in_common, sc->cgroups[2].cpus = RANGE(5, 6),
+	"cgroup \"left/inner\": cpus: \"left/inner\" gets no CPU that its parent has");
 MISTAKE(no_such_cgroup, sc->workers[0].cgroup = "nowhere", "cgroup: there is no \"nowhere\"");
 MISTAKE(no_workers, sc->workers[2].count = 0, "workers \"hog\": count: there are no workers");
 MISTAKE(not_a_leaf, sc->workers[0].cgroup = "left", "\"left\" has cgroups in it, and may thus");
