@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "contention.h"
 #include "kselftest.h"
+#include "load.h"
 #include "memory_map.h"
 #include "own_path.h"
 #include "schedulers.h"
@@ -587,6 +588,18 @@ static bool host_hung(const struct session *s)
 	return true;
 }
 
+/*
+ * A soft lockup is one after twice watchdog_thresh. By default that is 20 s, and plays
+ * take 3 s to 10 s. Where vCPUs share CPUs, one that is away looks like one that is stuck.
+ */
+void session_cmdline(char *cmdline, size_t size, const struct topology *topo, const char *more)
+{
+	bool patient = load_overcommit(topo) > 1 || cpuid_host_is_tcg();
+
+	snprintf(cmdline, size, "%s%s %s", patient ? "" : "watchdog_thresh=2 ", more ?: "",
+		 getenv(ENV_CMDLINE) ?: "");
+}
+
 /* A kernel that is to blame for it does it again. */
 static int start_guest_for_sure(struct session *s, const struct session_config *cfg,
 				struct ktstr_vm_config *vm_cfg, struct errmsg *err)
@@ -624,7 +637,7 @@ int session_start(struct session *s, const struct session_config *cfg, struct er
 	if (ret)
 		goto failed;
 
-	snprintf(cmdline, sizeof(cmdline), "%s %s", cfg->cmdline ?: "", getenv(ENV_CMDLINE) ?: "");
+	session_cmdline(cmdline, sizeof(cmdline), &s->topo, cfg->cmdline);
 	vm_cfg.topo = s->topo;
 	vm_cfg.kernel = kernel;
 	ret = start_guest_for_sure(s, cfg, &vm_cfg, err);

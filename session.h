@@ -181,6 +181,18 @@ int session_initramfs(struct initramfs *ir, const struct session_config *cfg,
 int session_find_scheduler(const char *command, char *path, struct errmsg *err);
 
 /**
+ * session_cmdline() - what is appended to the command line that a guest's kernel needs
+ * @cmdline: filled in
+ * @size: bytes at @cmdline
+ * @topo: the guest's topology
+ * @more: &session_config.cmdline; may be NULL
+ *
+ * What is later in it, $KTSTR_CMDLINE at last, has the last word.
+ */
+void session_cmdline(char *cmdline, size_t size, const struct topology *topo,
+		     const char *more);
+
+/**
  * session_find_program() - find a program of the host's in $PATH
  * @name: its file name
  * @path: PATH_MAX bytes

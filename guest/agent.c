@@ -226,7 +226,8 @@ static void shorten(const char *path, unsigned long seconds)
 /*
  * By default the kernel is patient for longer (120 s and 21 s) than scenarios last. RCU
  * takes no less than 3 s; and all CPUs may have to share one of the host's. Soft lockups
- * are left at 20 s: each CPU would have to be asked, which takes long where it matters.
+ * are left alone: each CPU would have to be asked, which takes long where it matters. The
+ * command line has what is to be for them (session_cmdline()).
  */
 static void shorten_patience(void)
 {

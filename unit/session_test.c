@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "cpuid.h"
 #include "host.h"
 #include "kselftest_harness.h"
 #include "schedulers.h"
@@ -74,6 +75,28 @@ TEST(schedulers)
 	EXPECT_NE(0, session_find_scheduler("scx_nowhere --flag", path, &err));
 	EXPECT_EQ(ERRMSG_INPUT, err.kind);
 	EXPECT_NE(NULL, strstr(err.text, "scx_nowhere cannot be executed"));
+}
+
+/* Patience that is shorter than a play, but not where CPUs are away for as long */
+TEST(cmdline_by_host)
+{
+	const char *want = "watchdog_thresh=2 first watchdog_thresh=7";
+	struct topology one, most;
+	char cmdline[64];
+	struct errmsg err;
+
+	if (cpuid_host_is_tcg())
+		want = "first watchdog_thresh=7";
+	ASSERT_EQ(0, topology_parse("1n1l1c1t", &one, &err));
+	ASSERT_EQ(0, topology_parse("4n16l16c4t", &most, &err));
+	setenv(ENV_CMDLINE, "watchdog_thresh=7", 1);
+	session_cmdline(cmdline, sizeof(cmdline), &one, "first");
+	EXPECT_STREQ(want, cmdline);
+	session_cmdline(cmdline, sizeof(cmdline), &most, "first");
+	EXPECT_STREQ("first watchdog_thresh=7", cmdline);
+	unsetenv(ENV_CMDLINE);
+	session_cmdline(cmdline, sizeof(cmdline), &most, NULL);
+	EXPECT_STREQ(" ", cmdline);
 }
 
 /* Before a guest is booted, which would be judged by what nobody has said */
