@@ -397,19 +397,24 @@ TEST_F(play, never_settled)
 	/* All of it is repeated. */
 	sc.steps[3] = (struct scenario_step)HOLD_MS(2);
 	sc.steps[4] = (struct scenario_step)REPEAT(4, 50);
-	scenario_result_free(&self->g->result);
 	play(_metadata, self->g, &sc, 20 * MS);
 	EXPECT_EQ(NULL, self->g->result.run.settled);
 	/* What is repeated is over. */
 	sc.steps[5] = (struct scenario_step)HOLD_MS(2);
-	scenario_result_free(&self->g->result);
 	play(_metadata, self->g, &sc, 20 * MS);
 	EXPECT_NE(NULL, self->g->result.run.settled);
 	EXPECT_EQ(true, self->g->result.groups[0].settled);
-	/* A CPU is away for good. */
-	sc.steps[0] = (struct scenario_step)ONLINE(RANGE(1, 1));
-	sc.steps[2] = (struct scenario_step)OFFLINE(RANGE(1, 1));
-	scenario_result_free(&self->g->result);
+}
+
+/* A CPU is away for good. */
+TEST_F(play, settled_without_a_cpu)
+{
+	const struct scenario sc = {
+		.suite = "suite", .name = "less", .min_cpus = 2,
+		.workers = { { "spin", .count = 2 } },
+		.steps = { OFFLINE(RANGE(1, 1)), HOLD_MS(2) },
+	};
+
 	play(_metadata, self->g, &sc, 20 * MS);
 	EXPECT_EQ(NULL, self->g->result.run.settled);
 }
