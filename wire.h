@@ -435,11 +435,13 @@ struct wire_sched {
  * grow then, as rq_clock() goes on during steal. The steal of that CPU was not
  * available to anybody, hence it is subtracted. A waiting worker can be moved,
  * so that the CPU is one of, or partly each of, the one before and the one
- * after: their steal is added up. This and a window that begins before the gap
- * can subtract too much, so the error is in the scheduler's favour; the steal
- * column's granularity errs by less than 10 ms in either direction, and a CPU
- * that is stolen just now has not got the last few ms in its column. A verdict's
- * limit should be larger than these.
+ * after: the one that more was stolen from counts. The sum of both would hide
+ * each wait, however long, where the host takes more than half of each CPU. A
+ * window that begins before the gap can subtract too much; who was moved by a
+ * balancer from one CPU that was away to another can be told too little, as the
+ * steal column's granularity of 10 ms, and a CPU that is stolen just now and has
+ * not got the last few ms in its column. A verdict's limit is to be larger than
+ * these, and the larger the more CPUs share one: see check_within().
  */
 struct wire_gap {
 	u64 raw_ns;

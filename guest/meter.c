@@ -127,8 +127,7 @@ static u64 note_gap(struct worker *w, struct wire_gap gap,
 	struct wire_gap *worst = &w->report.gap;
 
 	gap.steal_ns = steal_since(&w->steal, steal, gap.cpu_before);
-	if (gap.cpu_after != gap.cpu_before)
-		gap.steal_ns += steal_since(&w->steal, steal, gap.cpu_after);
+	gap.steal_ns = max(gap.steal_ns, steal_since(&w->steal, steal, gap.cpu_after));
 	gap.steal_ns = min(gap.steal_ns, gap.raw_ns);
 	gap.sched_ns = gap.run_delay_ns - min(gap.run_delay_ns, gap.steal_ns);
 	gap.window_ns = max(steal->at_ns - w->steal.at_ns, gap.raw_ns);
