@@ -237,6 +237,17 @@ const struct fixture_sched fixture_scheds[] = {
 		.check = "latency",
 		.text = "lets each task wait for a random time before it may be dispatched",
 	},
+	{
+		.name = "tail",
+		.policy = FIXTURE_FIFO,
+		.fault = KTSTR_FAULT_TAIL,
+		.param = 40,
+		.param_is = "one wake-up in this many",
+		.field = true,
+		.scenarios = "latency.busy_machine",
+		.check = "latency",
+		.text = "lets one wake-up in N wait for 1.5 s",
+	},
 };
 
 const size_t nr_fixture_scheds = ARRAY_SIZE(fixture_scheds);

@@ -45,6 +45,9 @@ char _license[] SEC("license") = "GPL";
 #define HOLD_NS		(5000 * NSEC_PER_MSEC)
 #define RELEASE_NS	(10 * NSEC_PER_MSEC)
 
+/* KTSTR_FAULT_TAIL: long for a wake-up, and not for a task that shares its CPU */
+#define TAIL_NS		(1500 * NSEC_PER_MSEC)
+
 /* KTSTR_FAULT_IDLE_CPUS: three such times of rest, one of work */
 #define REST_NS		(500 * NSEC_PER_MSEC)
 
@@ -190,6 +193,8 @@ static u64 hold_ns(const struct task_struct *p, bool wakeup)
 		stat_inc(KTSTR_STAT_FAULT);
 		return HOLD_NS;
 	}
+	if (is_fault(KTSTR_FAULT_TAIL))
+		return wakeup && bpf_get_prandom_u32() % (u32)param == 0 ? TAIL_NS : 0;
 	if (is_fault(KTSTR_FAULT_DELAY))
 		return bpf_get_prandom_u32() % (u32)param * NSEC_PER_MSEC;
 	return 0;

@@ -219,6 +219,7 @@ static const struct trial faulty[] = {
 	{ .sched = "--fault llc_per_node", .per_cpu = 3, .group = BOUND, .effect = EFFECT_STARVED },
 	{ .sched = "--fault one_cpu", .per_cpu = 1, .effect = EFFECT_CROWDED },
 	{ .sched = "--fault lost_wakeup=1", .per_cpu = 1, .effect = EFFECT_STARVED },
+	{ .sched = "--fault tail=1", .per_cpu = 1 },
 	{ .sched = "--fault pingpong", .per_cpu = 3, .effect = EFFECT_MOVED },
 	{ .sched = "--fault cross_node", .per_cpu = 3, .effect = EFFECT_MOVED },
 	{ .sched = "--fault idle_cpus", .per_cpu = 3 },

@@ -240,6 +240,7 @@ TEST(quick_ones_are_after_what_the_field_has_seen)
 		{ "interaction", "reload", "reload" },
 		{ "interaction", "kworkers", "kworkers" },
 		{ "latency", "busy_cpu", "long_slice" },
+		{ "latency", "busy_machine", "tail" },
 	};
 	const struct fixture_sched *s;
 	const struct scenario *sc;

@@ -12,7 +12,7 @@
 #include "own_path.h"
 #include "testutil.h"
 
-#define NR_FAULTS	22
+#define NR_FAULTS	23
 #define NR_POLICIES	4
 #define COLUMNS		11
 
