@@ -8,6 +8,7 @@
 #ifndef KTSTR_KEEPER_H
 #define KTSTR_KEEPER_H
 
+#include <linux/types.h>
 #include <stddef.h>
 
 /**
@@ -30,6 +31,7 @@ struct keeper {
 	void *ctx;
 	/* private: */
 	int sock;
+	u64 *newest;	/* number of the last request, shared by all */
 };
 
 /**
@@ -45,6 +47,12 @@ int keeper_start(struct keeper *k);
  * @k: one that was started; one process may ask at a time
  * @request: what to do
  * @answer: filled in
+ *
+ * One that asks may be killed, as the harness does with a test that takes too long.
+ * What the keeper is at work on then, it goes on with, and others wait until it is
+ * done: each thing that it does has to have limits of its own. What it has not begun by
+ * the time that another one asks is not done any more, and no answer to a question of
+ * others is ever returned.
  *
  * Return: 0 or a negative errno: -EPIPE if the keeper has died.
  */

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A keeper keeps what it has from one process that asks to the next. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "keeper.h"
 #include "kselftest_harness.h"
 
-enum { ADD, DIE };
+/* ADD_LATER: once the test lets it */
+enum { ADD, ADD_LATER, DIE };
 
 struct request {
 	int what;
@@ -22,10 +25,15 @@ struct answer {
 	pid_t pid;
 };
 
-/* @ended is a pipe, into which the keeper writes at its end. */
+/*
+ * @ended is a pipe, into which the keeper writes at its end; into @begun it writes when
+ * it is at work on ADD_LATER, for which it waits to read from @go.
+ */
 struct sum {
 	int value;
 	int ended[2];
+	int begun[2];
+	int go[2];
 };
 
 static void serve(void *ctx, const void *data, void *answer)
@@ -34,8 +42,13 @@ static void serve(void *ctx, const void *data, void *answer)
 	struct sum *sum = ctx;
 	struct answer *a = answer;
 
+	char byte;
+
 	if (request->what == DIE)
 		_exit(1);
+	if (request->what == ADD_LATER &&
+	    (write(sum->begun[1], "b", 1) != 1 || read(sum->go[0], &byte, 1) != 1))
+		abort();
 	sum->value += request->number;
 	a->sum = sum->value;
 	a->pid = getpid();
@@ -66,6 +79,8 @@ FIXTURE_SETUP(keeper)
 		.ctx = &self->sum,
 	};
 	ASSERT_EQ(0, pipe(self->sum.ended));
+	ASSERT_EQ(0, pipe(self->sum.begun));
+	ASSERT_EQ(0, pipe(self->sum.go));
 }
 
 FIXTURE_TEARDOWN(keeper)
@@ -89,6 +104,89 @@ TEST_F(keeper, keeps_between_processes)
 	EXPECT_EQ(20, a.sum);
 	EXPECT_NE(getpid(), a.pid);
 	EXPECT_EQ(0, self->sum.value);
+}
+
+/* A process that asks; its exit status is what it was answered */
+static pid_t start_asker(const struct keeper *k, int what, int number)
+{
+	const struct request request = { what, number };
+	pid_t pid = fork();
+	struct answer a;
+
+	if (!pid)
+		_exit(keeper_ask(k, &request, &a) ? 255 : a.sum);
+	return pid;
+}
+
+static void kill_asker(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Until another request waits for the keeper than those of @bytes; false after 10 s */
+static bool is_queued(const struct keeper *k, int *bytes)
+{
+	int i, before = *bytes;
+
+	for (i = 0; i < 1000 && *bytes <= before; i++) {
+		usleep(10000);
+		if (ioctl(k->sock, SIOCOUTQ, bytes))
+			return false;
+	}
+	return *bytes > before;
+}
+
+/*
+ * The harness kills a test that takes too long. What the keeper has begun for it goes
+ * on, but the answer is not the next test's; what it has not begun, it leaves.
+ */
+TEST_F(keeper, asker_is_killed)
+{
+	int status, bytes = 0;
+	pid_t pid;
+	char byte;
+
+	ASSERT_EQ(0, keeper_start(&self->k));
+	pid = start_asker(&self->k, ADD_LATER, 1);
+	ASSERT_EQ(1, read(self->sum.begun[0], &byte, 1));
+	kill_asker(pid);
+	pid = start_asker(&self->k, ADD, 100);
+	EXPECT_EQ(true, is_queued(&self->k, &bytes));
+	kill_asker(pid);
+	pid = start_asker(&self->k, ADD, 20);
+	EXPECT_EQ(true, is_queued(&self->k, &bytes));
+	ASSERT_EQ(1, write(self->sum.go[1], "g", 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(21, WEXITSTATUS(status));
+	/* The one after that has nothing to clear away any more. */
+	pid = start_asker(&self->k, ADD, 3);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(24, WEXITSTATUS(status));
+}
+
+/* Also if the answer was there before the next one has asked */
+TEST_F(keeper, answer_is_left)
+{
+	int i, status;
+	pid_t pid;
+	char byte;
+
+	ASSERT_EQ(0, keeper_start(&self->k));
+	for (i = 0; i < 3; i++) {
+		pid = start_asker(&self->k, ADD_LATER, 1);
+		ASSERT_EQ(1, read(self->sum.begun[0], &byte, 1));
+		kill_asker(pid);
+		ASSERT_EQ(1, write(self->sum.go[1], "g", 1));
+		/* It is served after the other: both answers are there then. */
+		pid = start_asker(&self->k, ADD_LATER, 1);
+		ASSERT_EQ(1, read(self->sum.begun[0], &byte, 1));
+		kill_asker(pid);
+		ASSERT_EQ(1, write(self->sum.go[1], "g", 1));
+	}
+	pid = start_asker(&self->k, ADD, 10);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(16, WEXITSTATUS(status));
 }
 
 TEST_F(keeper, death_is_told)
