@@ -317,7 +317,7 @@ static void judge_kernel_log(struct guest *g, struct answer *a)
 	struct kernel_log_trouble found;
 	struct control_reply reply;
 	struct errmsg err = {};
-	bool complains;
+	bool is_fault, complains;
 	int ret;
 
 	ret = control_kmsg(&g->s.control, &reply, &err);
@@ -326,10 +326,11 @@ static void judge_kernel_log(struct guest *g, struct answer *a)
 		set_answer(a, SCX_RUNNER_FAIL, "%s, but then: %s", said.reason, err.text);
 		goto out;
 	}
-	complains = kernel_log_find(reply.output, 0, &found);
+	is_fault = kernel_log_find_fault(reply.output, 0, &found);
+	complains = is_fault || kernel_log_find(reply.output, 0, &found);
 	if (complains)
 		ksft_print_msg("%.*s\n", (int)found.len, found.line);
-	if (complains && !found.slow)
+	if (is_fault)
 		set_answer(a, SCX_RUNNER_FAIL, "%s, but the kernel said: %.*s", said.reason,
 			   (int)found.len, found.line);
 	if (a->result == SCX_RUNNER_FAIL)
@@ -546,6 +547,11 @@ static const char bad_runner[] =
 	"=other)	echo 'ok 1 fresh # '; exit 3 ;;\n"
 	"=hang)		: >/tmp/used; echo 'so far'; while :; do :; done ;;\n"
 	"=warn)		echo 'ok 1 warn # '; echo '<4>WARNING: CPU: 0 PID: 1 at x.c:1' >/dev/kmsg ;;\n"
+	"=slow)		: >/tmp/used; echo 'ok 1 slow # '\n"
+	"		echo '<3>INFO: task sh:1 blocked for more than 120 seconds.' >/dev/kmsg ;;\n"
+	"=slow_warn)	echo 'ok 1 slow_warn # '\n"
+	"		echo '<3>INFO: task sh:1 blocked for more than 120 seconds.' >/dev/kmsg\n"
+	"		echo '<4>WARNING: CPU: 0 PID: 1 at x.c:1' >/dev/kmsg ;;\n"
 	"=panic)	echo 2 >/proc/sys/vm/panic_on_oom\n"
 	"		echo 262144 >/proc/sys/vm/min_free_kbytes\n"
 	"		x=xx; while :; do x=$x$x; done ;;\n"
@@ -605,6 +611,9 @@ TEST_F_TIMEOUT(bad_runner, results, KTSTR_TEST_TIMEOUT)
 		{ "panic", SCX_RUNNER_FAIL, "the guest has ended" },
 		{ "fresh", SCX_RUNNER_PASS, "ok" },
 		{ "warn", SCX_RUNNER_FAIL, "ok, but the kernel said" },
+		{ "slow", SCX_RUNNER_PASS, "ok" },
+		{ "fresh", SCX_RUNNER_PASS, "ok" },
+		{ "slow_warn", SCX_RUNNER_FAIL, "WARNING" },
 		{ "other", SCX_RUNNER_FAIL, "status 3 and no result" },
 	};
 	struct request rq = {
