@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "detect.h"
+#include "load.h"
 #include "session.h"
 #include "words.h"
 
@@ -17,12 +18,14 @@
 #define MAX_PLAY_MS	(24U * 60 * 60 * 1000)
 
 /*
- * What a play takes with 4 CPUs until it is known: the workers' time, and, on the
- * emulated host, a third of a guest's boot, as some schedulers leave none that
- * could be used again.
+ * What a play takes with these CPUs until it is known, besides the workers' time: on
+ * the emulated host there is a third of a guest's boot in it, as some schedulers leave
+ * none that could be used again.
  */
-#define PLAY_MS			4500
-#define EMULATED_PLAY_MS	9000
+#define TYPICAL_TOPOLOGY	"1n2l2c1t"
+#define TYPICAL_CPUS		4
+#define PLAY_MS			1500
+#define EMULATED_PLAY_MS	6000
 
 /* The part of a play's time that does not depend on how many CPUs there are, in CPUs */
 #define COST_FIXED		4
@@ -432,6 +435,18 @@ bool detect_counts(const struct detect_plan *plan, const struct detect_play *pla
 	return is_of_class(&plan->rows[play->row], plan->columns[play->column].sc);
 }
 
+/* A KTSTR_DURATION that is wrong is told by the plays. */
+static u64 typical_ms(bool emulated)
+{
+	u64 duration_ns = 0;
+	struct topology topo;
+	struct errmsg unused;
+
+	if (!topology_parse(TYPICAL_TOPOLOGY, &topo, &unused))
+		load_duration(&topo, &duration_ns, &unused);
+	return (emulated ? EMULATED_PLAY_MS : PLAY_MS) + duration_ns / NSEC_PER_MSEC;
+}
+
 unsigned int detect_seconds(const struct detect_plan *plan, bool emulated, bool left)
 {
 	u64 costs = 0, played_ms = 0, played_costs = 0;
@@ -446,8 +461,8 @@ unsigned int detect_seconds(const struct detect_plan *plan, bool emulated, bool 
 			costs += cost(play);
 	}
 	if (!played_costs) {
-		played_ms = emulated ? EMULATED_PLAY_MS : PLAY_MS;
-		played_costs = COST_FIXED + 4;
+		played_ms = typical_ms(emulated);
+		played_costs = COST_FIXED + TYPICAL_CPUS;
 	}
 	return costs * played_ms / played_costs / 1000;
 }

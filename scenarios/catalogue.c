@@ -191,7 +191,7 @@ static void add_test(struct __fixture_metadata *fixture, const struct scenario *
 	test->fn = run_test;
 	test->fixture = fixture;
 	test->termsig = -1;
-	test->timeout = KTSTR_TEST_TIMEOUT;
+	test->timeout = KTSTR_MAX_PLAYS * KTSTR_TEST_TIMEOUT;
 	__register_test(test);
 }
 

@@ -16,12 +16,20 @@
 
 #include "kselftest_harness.h"
 
+#include "clock.h"
 #include "emulated.h"
 #include "host.h"
+#include "load.h"
 #include "session.h"
 
-/* Seconds: 32 CPUs boot in 40 s on an emulated host, and then work. */
+/*
+ * Seconds: 32 CPUs boot in 40 s on an emulated host, and then work for a few. It is
+ * more with KTSTR_DURATION, see ktstr_follow_duration().
+ */
 #define KTSTR_TEST_TIMEOUT	600
+
+/* What fails on an emulated host is played once more (stage_play()). */
+#define KTSTR_MAX_PLAYS		2
 
 #define KTSTR_DEFAULT_TOPOLOGY	"1n2l4c2t"
 
@@ -137,10 +145,34 @@ static void ktstr_on_signal(int sig)
 }
 
 /**
+ * ktstr_follow_duration() - give all tests the time that KTSTR_DURATION adds to them
+ *
+ * A value that is wrong adds nothing: the tests say what is wrong with it.
+ */
+static inline void ktstr_follow_duration(void)
+{
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+	struct topology topo;
+	struct errmsg unused;
+	u64 duration_ns;
+
+	if (!ktstr_env("KTSTR_DURATION") ||
+	    topology_parse(KTSTR_DEFAULT_TOPOLOGY, &topo, &unused) ||
+	    load_duration(&topo, &duration_ns, &unused))
+		return;
+	for (f = __fixture_list; f; f = f->next)
+		for (t = f->tests; t; t = t->next)
+			t->timeout += KTSTR_MAX_PLAYS * duration_ns / NSEC_PER_SEC;
+}
+
+/**
  * ktstr_test_begin() - what main() of a suite begins with
  * @argc: of main()
  * @argv: of main()
  * @status: set if true is returned: what main() returns
+ *
+ * All tests are registered before.
  *
  * Return: whether all is done, as the program has run on the emulated host.
  */
@@ -153,6 +185,7 @@ static inline bool ktstr_test_begin(int argc, char **argv, int *status)
 		return true;
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		signal(signals[i], ktstr_on_signal);
+	ktstr_follow_duration();
 	ktstr_vm_raise_limits();
 	pthread_atfork(ktstr_before_fork, NULL, ktstr_in_child);
 	return false;

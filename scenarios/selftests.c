@@ -28,7 +28,8 @@
 #define RUNNER		"scx_runner"
 
 /* On an emulated host the longest takes 40 s, more with many CPUs. */
-#define RUN_TIMEOUT_NS	(180 * NSEC_PER_SEC)
+#define RUN_TIMEOUT	180	/* seconds */
+#define RUN_TIMEOUT_NS	(RUN_TIMEOUT * NSEC_PER_SEC)
 
 /*
  * Many tests sleep for a second and believe that the kernel has done by then what it
@@ -38,6 +39,9 @@
 
 /* How often "not ok" of such a guest is tried again, in new ones */
 #define TRIES_AGAIN	2
+
+/* Seconds for all tries: a guest of 8 CPUs may boot for 108 s, its log take 60 s. */
+#define TEST_TIMEOUT	((1 + TRIES_AGAIN) * (RUN_TIMEOUT + 170))
 
 /* No test has this in its name. */
 #define NO_TEST		"/"
@@ -517,7 +521,7 @@ static void run_selftest(struct __test_metadata *_metadata, const char *topology
 
 #define SELFTEST(test)							\
 static const char * const test##_name = #test;				\
-TEST_F_TIMEOUT(selftests, test, KTSTR_TEST_TIMEOUT)			\
+TEST_F_TIMEOUT(selftests, test, TEST_TIMEOUT)				\
 {									\
 	run_selftest(_metadata, variant->topology, test##_name);	\
 }

@@ -14,9 +14,11 @@
 set -u
 : "${KTSTR_PROGRAMS:?is set by make detect}"
 
-# In seconds. The longest play has limits of its own below that silence.
+# In seconds. The longest play has limits of its own below that silence, beside the
+# time that its workers run.
 every=${KTSTR_DETECT_EVERY:-60}
 silence=${KTSTR_DETECT_SILENCE:-1200}
+[[ ! ${KTSTR_DURATION:-} =~ ^[1-9][0-9]{0,3}$ ]] || silence=$((silence + KTSTR_DURATION))
 pids=()
 
 die()

@@ -38,7 +38,7 @@ END
 chmod +x "$tmp/ktstr_detect"
 
 # Background jobs of a script start with SIGINT ignored.
-command=(env --default-signal=INT -u KTSTR_FULL -u KTSTR_SHARD -u KTSTR_ROUNDS KTSTR_PROGRAMS="$tmp" KTSTR_CACHE="$tmp/cache"
+command=(env --default-signal=INT -u KTSTR_FULL -u KTSTR_SHARD -u KTSTR_ROUNDS -u KTSTR_DURATION KTSTR_PROGRAMS="$tmp" KTSTR_CACHE="$tmp/cache"
 	 TOY="$tmp" KTSTR_DETECT_EVERY=1)
 
 # run NAME=VALUE...: sets $status.
@@ -197,6 +197,13 @@ echo '[ $i != 4 ] || [ -e $TOY/silent ] || { touch $TOY/silent; exec sleep 60; }
 run KTSTR_DETECT_SILENCE=2
 expect "a part that is silent" 0 "part 2 was silent for 2 s" "4 of 6 plays" "6 of 6 plays"
 expect_nobody "is ended"
+
+anew
+# shellcheck disable=SC2016
+echo '[ $i != 4 ] || { echo slow >>$TOY/played; sleep 4; }' >"$tmp/hook"
+run KTSTR_DETECT_SILENCE=1 KTSTR_DURATION=20
+expect "a part with longer plays" 0 "6 of 6 plays"
+expect_played "is not ended" 1 2 3 4 5 6 slow
 
 echo "1..$n"
 exit $bad

@@ -52,7 +52,8 @@ fake()
 # run NAME=VALUE...: "make run", without a terminal; sets $status.
 run()
 {
-	(cd "$repo" && exec env -u KDIR -u O -u FULL -u KTSTR_FULL -u KTSTR_SOURCE KTSTR_HOST=native \
+	(cd "$repo" && exec env -u KDIR -u O -u FULL -u KTSTR_FULL -u KTSTR_SOURCE -u KTSTR_DURATION \
+		-u kselftest_override_timeout KTSTR_HOST=native \
 		KTSTR_CACHE="$tmp/cache" TOY_HOOKS="$tmp/hooks.mk" "$@" \
 		"$repo/tools/run.sh" run) >"$tmp/out" 2>&1 </dev/null
 	status=$?
@@ -198,7 +199,8 @@ expect "a kernel that does not build" 1 "toy.c:1: error: no" "the kernel does no
        "the whole log is $tmp/cache/log/kernel.log"
 
 # shellcheck disable=SC2016
-echo 'TOY_RUN = echo "not ok 1 FULL is $(KTSTR_FULL)";' >"$tmp/hooks.mk"
+echo 'TOY_RUN = echo "not ok 1 FULL is $(KTSTR_FULL), limit $(kselftest_override_timeout)";' \
+	>"$tmp/hooks.mk"
 programs=$(echo "$tmp"/cache/build*)/kselftest/sched_ext/ktstr
 mkdir -p "$programs"
 cat >"$programs/catalogue" <<'END'
@@ -210,7 +212,14 @@ printf '%-20s %-25s %s\n' ----- '' '' rt '' hog
 END
 chmod +x "$programs/catalogue"
 run FULL=1 KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
-expect "all scenarios" 1 "the catalogue: 7 tests, about 1 min" "not ok 1 FULL is 1"
+expect "all scenarios" 1 "the catalogue: 7 tests, about 1 min" "not ok 1 FULL is 1, limit "
+# Each of them longer: the estimate and the runner's timeout know it.
+run FULL=1 KTSTR_DURATION=600 KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "all scenarios, 10 min each" 1 "the catalogue: 7 tests, about 71 min" "limit 8778"
+run FULL=1 KTSTR_DURATION=600 kselftest_override_timeout=99 KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "with a timeout of one's own" 1 "about 71 min" "limit 99"
+run FULL=1 KTSTR_DURATION=ten KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
+expect "a duration that is none" 1 "the catalogue: 7 tests, about 1 min"
 run KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
 expect "some of them" 1 "FULL is "
 if grep -q "the catalogue:" "$tmp/out"; then
