@@ -68,6 +68,7 @@ static const char * const env_prefixes[] = {
 
 static const char * const env_fixed[] = {
 	"KTSTR_HOST=native",
+	ENV_HOST_AGAIN "=emulated",
 	"TMPDIR=/dev/shm",
 };
 

@@ -9,7 +9,8 @@
  *    to the directory KTSTR_RESULTS, which is that of this host;
  *  - it is root, has one CPU, KTSTR_HOST_MEMORY MiB of memory (4096), the same
  *    arguments and working directory, nothing on standard input, and of the
- *    environment what emulated.c lists; KTSTR_HOST is native;
+ *    environment what emulated.c lists; KTSTR_HOST is native, and KTSTR_HOST_AGAIN
+ *    is what KTSTR_HOST has to be for a run to get there;
  *  - its output is relayed as it comes, its exit status in the end.
  *
  * The kernel is what tools/emulated-host.sh has put into KTSTR_EMULATED_HOST or
@@ -23,6 +24,8 @@
 #include <stdbool.h>
 
 #include "errmsg.h"
+
+#define ENV_HOST_AGAIN	"KTSTR_HOST_AGAIN"
 
 /**
  * emulated_exec() - run a program on the emulated host and wait for its end

@@ -7,10 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "emulated.h"
 #include "rerun.h"
 #include "session.h"
 
-/* What changes a test, beyond its scenario, topology and scheduler */
+/* What changes a test, beyond its scenario, topology, scheduler and host */
 static const char * const variables[] = {
 	ENV_KERNEL, ENV_CMDLINE, "KTSTR_DURATION", ENV_PERFORMANCE, "KTSTR_REUSE",
 	"KTSTR_HOST_MEMORY", "KTSTR_EMULATED_HOST", "KTSTR_CACHE", "KTSTR_LACKS",
@@ -68,22 +69,43 @@ static void put_directory(FILE *f, const char *scheduler)
 	fputs(" && ", f);
 }
 
+static void put_variables(FILE *f)
+{
+	const char *host = getenv(ENV_HOST_AGAIN) ?: getenv("KTSTR_HOST");
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(variables); i++)
+		if (getenv(variables[i]))
+			put_variable(f, variables[i], getenv(variables[i]));
+	if (host)
+		put_variable(f, "KTSTR_HOST", host);
+}
+
+/* Return: @command, which was written by @f; or NULL */
+static char *end(FILE *f, char **command)
+{
+	bool bad = ferror(f);
+
+	bad |= fclose(f) != 0;
+	if (!bad)
+		return *command;
+	free(*command);
+	return NULL;
+}
+
 char *rerun_command(const char *program, const struct scenario *sc, const char *topology,
 		    const char *scheduler)
 {
 	char *command = NULL;
-	size_t size, i;
+	size_t size;
 	FILE *f = open_memstream(&command, &size);
-	bool bad;
 
 	if (!f)
 		return NULL;
 	put_directory(f, scheduler);
 	if (!scheduler && getenv(ENV_SCHEDULER))
 		fputs("env -u " ENV_SCHEDULER " ", f);
-	for (i = 0; i < ARRAY_SIZE(variables); i++)
-		if (getenv(variables[i]))
-			put_variable(f, variables[i], getenv(variables[i]));
+	put_variables(f);
 	/* Without it, the program has only the quick ones. */
 	if (!sc->quick)
 		put_variable(f, "KTSTR_FULL", "1");
@@ -92,10 +114,24 @@ char *rerun_command(const char *program, const struct scenario *sc, const char *
 		put_variable(f, ENV_SCHEDULER, scheduler);
 	put_quoted(f, program);
 	fprintf(f, " -r %s.env.%s", sc->suite, sc->name);
-	bad = ferror(f);
-	bad |= fclose(f) != 0;
-	if (!bad)
-		return command;
-	free(command);
-	return NULL;
+	return end(f, &command);
+}
+
+char *rerun_test(const char *program, const char *test)
+{
+	static const char * const env_variant[] = { ENV_TOPOLOGY, ENV_SCHEDULER };
+	char *command = NULL;
+	size_t size, i;
+	FILE *f = open_memstream(&command, &size);
+
+	if (!f)
+		return NULL;
+	put_directory(f, getenv(ENV_SCHEDULER));
+	put_variables(f);
+	for (i = 0; i < ARRAY_SIZE(env_variant); i++)
+		if (getenv(env_variant[i]))
+			put_variable(f, env_variant[i], getenv(env_variant[i]));
+	put_quoted(f, program);
+	fprintf(f, " -r %s", test);
+	return end(f, &command);
 }

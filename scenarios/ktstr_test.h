@@ -6,12 +6,14 @@
 #ifndef KTSTR_TEST_H
 #define KTSTR_TEST_H
 
+#include <limits.h>
 #include <linux/kernel.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -20,6 +22,8 @@
 #include "emulated.h"
 #include "host.h"
 #include "load.h"
+#include "own_path.h"
+#include "rerun.h"
 #include "session.h"
 
 /*
@@ -191,6 +195,76 @@ static inline bool ktstr_test_begin(int argc, char **argv, int *status)
 	return false;
 }
 
+/* What the harness would call for each test */
+static struct ktstr_wrapped {
+	struct __test_metadata *t;
+	void (*fn)(struct __test_metadata *t, struct __fixture_variant_metadata *variant);
+} *ktstr_wrapped;
+
+static inline void ktstr_print_rerun(const struct __test_metadata *t,
+				     const struct __fixture_variant_metadata *variant)
+{
+	char program[PATH_MAX], test[512], *command;
+	struct errmsg unused;
+
+	if (own_path(program, &unused))
+		return;
+	snprintf(test, sizeof(test), "%s%s%s.%s", t->fixture->name, variant->name[0] ? "." : "",
+		 variant->name, t->name);
+	command = rerun_test(program, test);
+	if (command)
+		ksft_print_msg("again: %s\n", command);
+	fflush(stdout);
+	free(command);
+}
+
+/* In a process of its own: an ASSERT ends that of the test by a signal. */
+static inline void ktstr_run_wrapped(struct __test_metadata *t,
+				     struct __fixture_variant_metadata *variant)
+{
+	const struct ktstr_wrapped *wrapped = ktstr_wrapped;
+	int status = KSFT_FAIL << 8;
+	pid_t pid = fork();
+
+	while (wrapped->t != t)
+		wrapped++;
+	if (!pid) {
+		wrapped->fn(t, variant);
+		_exit(t->exit_code);
+	}
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	t->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : KSFT_FAIL;
+	if (!__test_passed(t))
+		ktstr_print_rerun(t, variant);
+	if (WIFSIGNALED(status))
+		kill(getpid(), WTERMSIG(status));
+}
+
+/**
+ * ktstr_tell_reruns() - have each test that fails print the command that runs it again
+ *
+ * For tests that are no scenarios, before the harness runs them. One that runs into its
+ * timeout is killed with whatever could print.
+ */
+static inline void ktstr_tell_reruns(void)
+{
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+	size_t nr = 0;
+
+	for (f = __fixture_list; f; f = f->next) {
+		for (t = f->tests; t; t = t->next) {
+			ktstr_wrapped = reallocarray(ktstr_wrapped, nr + 1,
+						     sizeof(*ktstr_wrapped));
+			if (!ktstr_wrapped)
+				abort();
+			ktstr_wrapped[nr++] = (struct ktstr_wrapped){ t, t->fn };
+			t->fn = ktstr_run_wrapped;
+		}
+	}
+}
+
 /**
  * ktstr_test_main() - what main() of a suite returns
  * @argc: of main()
@@ -200,7 +274,10 @@ static inline int ktstr_test_main(int argc, char **argv)
 {
 	int status;
 
-	return ktstr_test_begin(argc, argv, &status) ? status : test_harness_run(argc, argv);
+	if (ktstr_test_begin(argc, argv, &status))
+		return status;
+	ktstr_tell_reruns();
+	return test_harness_run(argc, argv);
 }
 
 #endif /* KTSTR_TEST_H */

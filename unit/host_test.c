@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "emulated.h"
 #include "host.h"
 #include "kselftest_harness.h"
 
@@ -298,15 +299,15 @@ TEST_F_TIMEOUT(emulated, streams_and_status, RUN_TIMEOUT)
 	setenv("OTHER_FOO", "foo", 1);
 	ASSERT_EQ(0, chdir(self->dir));
 	status = RUN("sh", "-c",
-		     "printf '<%s>' \"$@\" \"$KTSTR_FOO\" \"$OTHER_FOO\" \"$KTSTR_HOST\"; pwd;"
-		     "echo err >/dev/stderr; cat; exit 7", "sh", "", "a  b", "x\ny");
+		     "printf '<%s>' \"$@\" \"$KTSTR_FOO\" \"$OTHER_FOO\" \"$KTSTR_HOST\""
+		     " \"$" ENV_HOST_AGAIN "\"; pwd; echo err >/dev/stderr; cat; exit 7", "sh", "", "a  b", "x\ny");
 	if (status == KSFT_SKIP)
 		SKIP(return, "%.900s", lacking(self));
 	EXPECT_EQ(7, status);
 	EXPECT_STREQ("err\n", self->err);
 	ASSERT_NE(NULL, strstr(self->out, self->dir));
 	*strstr(self->out, self->dir) = '\0';
-	EXPECT_STREQ("<><a  b><x\ny><foo><><native>", self->out);
+	EXPECT_STREQ("<><a  b><x\ny><foo><><native><emulated>", self->out);
 }
 
 TEST_F_TIMEOUT(emulated, binary_output_and_signal, RUN_TIMEOUT)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "emulated.h"
 #include "kselftest_harness.h"
 #include "rerun.h"
 #include "testutil.h"
@@ -94,10 +95,48 @@ TEST_F(rerun, variables)
 	setenv("KTSTR_SCHEDULER", "scx_other", 1);
 	setenv("KTSTR_HOST", "native", 1);
 	/* EEVDF was played, though the environment has a scheduler. */
-	EXPECT_STREQ("-r cpuset.env.swap\nKTSTR_CMDLINE=\nKTSTR_DURATION=5\nKTSTR_KERNEL=/k k\n"
-		     "KTSTR_LACKS=rt nice\nKTSTR_PERFORMANCE=1\nKTSTR_TOPOLOGY=2n2l2c1t\n/\n",
+	EXPECT_STREQ("-r cpuset.env.swap\nKTSTR_CMDLINE=\nKTSTR_DURATION=5\nKTSTR_HOST=native\n"
+		     "KTSTR_KERNEL=/k k\nKTSTR_LACKS=rt nice\nKTSTR_PERFORMANCE=1\n"
+		     "KTSTR_TOPOLOGY=2n2l2c1t\n/\n",
 		     given(self->program, "2n2l2c1t", NULL,
 			   "export KTSTR_SCHEDULER=scx_other KTSTR_DURATION=1"));
+}
+
+/* It was on the emulated host, where guests are native ones; a real one may do without. */
+TEST_F(rerun, emulated_host)
+{
+	char *command;
+
+	setenv("KTSTR_HOST", "native", 1);
+	setenv(ENV_HOST_AGAIN, "emulated", 1);
+	command = rerun_command("/opt/c", &sc, "1n2l4c2t", NULL);
+	EXPECT_STREQ("KTSTR_HOST=emulated KTSTR_TOPOLOGY=1n2l4c2t /opt/c -r cpuset.env.swap",
+		     command);
+	free(command);
+	unsetenv("KTSTR_HOST");
+	unsetenv(ENV_HOST_AGAIN);
+	command = rerun_command("/opt/c", &sc, "1n2l4c2t", NULL);
+	EXPECT_STREQ("KTSTR_TOPOLOGY=1n2l4c2t /opt/c -r cpuset.env.swap", command);
+	free(command);
+}
+
+/* A test that is no scenario: the environment is all there is to it. */
+TEST_F(rerun, no_scenario)
+{
+	char *command = rerun_test("/opt/my work", "work.1n1l1c1t.every_type");
+
+	EXPECT_STREQ("'/opt/my work' -r work.1n1l1c1t.every_type", command);
+	free(command);
+	setenv("KTSTR_KERNEL", "/k", 1);
+	setenv("KTSTR_TOPOLOGY", "1n1l2c1t", 1);
+	setenv("KTSTR_SCHEDULER", "./scx_a -v", 1);
+	setenv(ENV_HOST_AGAIN, "emulated", 1);
+	command = rerun_test("/opt/work", "work.env.every_type");
+	EXPECT_EQ(0, strncmp("cd '/tmp/ktstr rerun'", command, 21));
+	EXPECT_NE(NULL, strstr(command, "' && KTSTR_KERNEL=/k KTSTR_HOST=emulated "
+			       "KTSTR_TOPOLOGY=1n1l2c1t KTSTR_SCHEDULER='./scx_a -v' "
+			       "/opt/work -r work.env.every_type"));
+	free(command);
 }
 
 /* Where a path is relative, it is to be run where it was. */
