@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kselftest.h"
+
 #include "cpuid.h"
 #include "json_text.h"
 #include "kernel_log.h"
@@ -444,6 +446,8 @@ static void put_limits(struct json_text *j, const struct result *r)
 
 	if (r->run) {
 		limits = r->run->limits;
+	} else if (!r->play->suite) {
+		memset(&limits, 0, sizeof(limits));
 	} else {
 		limits_layer(&limits, &r->play->suite->limits);
 		limits_layer(&limits, &r->play->sc->limits);
@@ -933,4 +937,45 @@ int result_write(const struct result *r, const char *dir, struct errmsg *err)
 				  "cannot write %s/%s (%zu KiB); make room there, or set %s to another directory",
 				  dir, name, size >> 10, ENV_RESULTS);
 	return 0;
+}
+
+/* Return: the guest kernel's command line, to be freed; NULL if it does not tell */
+static char *guest_cmdline(struct session *s)
+{
+	const char * const path = "/proc/cmdline";
+	struct control_reply reply = {};
+	struct errmsg unused;
+	const char *text;
+	char *copy = NULL;
+
+	if (!control_read(&s->control, &path, 1, &reply, &unused)) {
+		text = control_text(&reply, "%s", path);
+		copy = text ? strdup(text) : NULL;
+	}
+	control_reply_free(&reply);
+	return copy;
+}
+
+void result_keep(const struct result *r, struct session *s)
+{
+	char dir[PATH_MAX], kernel[PATH_MAX], *cmdline = NULL;
+	struct result whole = *r;
+	struct errmsg err = {};
+	int ret;
+
+	ret = results_dir(dir, &err);
+	if (!ret && !dir[0])
+		return;
+	if (s) {
+		cmdline = guest_cmdline(s);
+		whole.vm = ktstr_vm_result(s->vm);
+		whole.release = s->control.hello.release;
+		whole.cmdline = cmdline;
+	}
+	if (!ret && !session_kernel(kernel, &err))
+		whole.kernel = kernel;
+	ret = ret ?: result_write(&whole, dir, &err);
+	if (ret)
+		ksft_print_msg("the result is lost: %s\n", err.text);
+	free(cmdline);
 }

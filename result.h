@@ -13,6 +13,7 @@
 #include "check.h"
 #include "errmsg.h"
 #include "ktstr_vmm.h"
+#include "session.h"
 #include "stage.h"
 
 /* To be raised when a field goes away or changes its meaning, not for new ones */
@@ -20,7 +21,7 @@
 
 /**
  * struct result - what a play has shown
- * @play: what was played
+ * @play: what was played; without a suite if no limits are in force
  * @findings: of it; their verdict is the play's
  * @run: what was judged; NULL if nothing ran
  * @vm: its guest; NULL if there was none
@@ -83,5 +84,14 @@ char *result_name(const struct play *play, unsigned int nr, char *name);
  * Return: 0 or a negative errno.
  */
 int result_write(const struct result *r, const char *dir, struct errmsg *err);
+
+/**
+ * result_keep() - write a result into KTSTR_RESULTS, if that is set
+ * @r: the result; @vm, @kernel, @release and @cmdline are found out here
+ * @s: its guest; NULL if there was none
+ *
+ * A result that cannot be kept is said, but is not what was judged.
+ */
+void result_keep(const struct result *r, struct session *s);
 
 #endif /* KTSTR_RESULT_H */

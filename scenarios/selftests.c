@@ -22,6 +22,8 @@
 #include "kernel_log.h"
 #include "ktstr_test.h"
 #include "own_path.h"
+#include "rerun.h"
+#include "result.h"
 #include "scx_runner.h"
 
 #define ENV_FULL	"KTSTR_FULL"
@@ -37,13 +39,13 @@
  */
 #define MAX_DENIED_PERCENT	50
 
-/* How often "not ok" of such a guest is tried again, in new ones */
+/* How often "not ok" of such a guest is tried again, in a new one */
 #define TRIES_AGAIN	2
 
 /* Seconds for all tries: a guest of 8 CPUs may boot for 108 s, its log take 60 s. */
 #define TEST_TIMEOUT	((1 + TRIES_AGAIN) * (RUN_TIMEOUT + 170))
 
-/* No test has this in its name. */
+/* No test of the runner's has this in its name. */
 #define NO_TEST		"/"
 
 /* In the guest, what is run in the place of the runner to test this suite itself */
@@ -89,13 +91,13 @@ struct request {
 
 /**
  * struct answer - of the keeper
- * @result: PASS, SKIP or FAIL
+ * @verdict: of the test; INCONCLUSIVE if the guest may be what failed
  * @reason: why
  * @denied: percent of the time that was denied to the guest, if all that failed is
  *	what the test itself has compared
  */
 struct answer {
-	enum scx_runner_result result;
+	enum verdict verdict;
 	char reason[ERRMSG_SIZE];
 	unsigned int denied;
 };
@@ -113,12 +115,16 @@ static const char known_tests[] = ""
  * @script: see struct request
  * @s: the guest; @s.vm is NULL if there is none
  * @refused: why there is none
+ * @spoiled: nothing more is to be run in it
+ * @fresh: it was booted for the request that is being served
  */
 struct guest {
 	const char *topology;
 	const char *script;
 	struct session s;
 	struct errmsg refused;
+	bool spoiled;
+	bool fresh;
 };
 
 static void drop_guest(void *ctx)
@@ -127,6 +133,7 @@ static void drop_guest(void *ctx)
 
 	if (g->s.vm)
 		session_end(&g->s);
+	g->spoiled = false;
 }
 
 static int find_runner(struct errmsg *err)
@@ -181,6 +188,7 @@ static int boot_guest(struct guest *g, struct errmsg *err)
 	ret = check_kernel(&g->s, err);
 	if (ret)
 		drop_guest(g);
+	g->fresh = !ret;
 	return ret;
 }
 
@@ -189,6 +197,8 @@ static int take_guest(struct guest *g, const struct request *rq, struct errmsg *
 {
 	int ret;
 
+	if (g->spoiled)
+		drop_guest(g);
 	if (g->topology != rq->topology || g->script != rq->script) {
 		drop_guest(g);
 		g->topology = rq->topology;
@@ -207,12 +217,12 @@ static int take_guest(struct guest *g, const struct request *rq, struct errmsg *
 	return ret;
 }
 
-static void __printf(3, 4) set_answer(struct answer *a, enum scx_runner_result result,
-				      const char *fmt, ...)
+static void __printf(3, 4)
+set_answer(struct answer *a, enum verdict of_test, const char *fmt, ...)
 {
 	va_list ap;
 
-	*a = (struct answer){ .result = result };
+	*a = (struct answer){ .verdict = of_test };
 	va_start(ap, fmt);
 	vsnprintf(a->reason, sizeof(a->reason), fmt, ap);
 	va_end(ap);
@@ -291,23 +301,23 @@ static void judge_output(const struct guest *g, const struct request *rq,
 
 	switch (scx_runner_result(reply->output, rq->test)) {
 	case SCX_RUNNER_PASS:
-		set_answer(a, SCX_RUNNER_PASS, "ok");
+		set_answer(a, VERDICT_PASS, "ok");
 		return;
 	case SCX_RUNNER_SKIP:
-		set_answer(a, SCX_RUNNER_SKIP, "%s", why ?: "the runner does not say why");
+		set_answer(a, VERDICT_SKIP, "%s", why ?: "the runner does not say why");
 		return;
 	case SCX_RUNNER_FAIL:
-		set_answer(a, why ? SCX_RUNNER_SKIP : SCX_RUNNER_FAIL, "%s", why ?: "not ok");
+		set_answer(a, why ? VERDICT_SKIP : VERDICT_FAIL, "%s", why ?: "not ok");
 		a->denied = why ? 0 : denied;
 		return;
 	case SCX_RUNNER_NONE:
 		break;
 	}
 	if (WIFSIGNALED(status))
-		set_answer(a, SCX_RUNNER_FAIL, "the runner was killed by signal %d",
+		set_answer(a, VERDICT_FAIL, "the runner was killed by signal %d",
 			   WTERMSIG(status));
 	else
-		set_answer(a, SCX_RUNNER_FAIL, "the runner ended with status %d and no result",
+		set_answer(a, VERDICT_FAIL, "the runner ended with status %d and no result",
 			   WEXITSTATUS(status));
 }
 
@@ -327,7 +337,7 @@ static void judge_kernel_log(struct guest *g, struct answer *a)
 	ret = control_kmsg(&g->s.control, &reply, &err);
 	if (ret) {
 		session_print(&g->s, ret, &err);
-		set_answer(a, SCX_RUNNER_FAIL, "%s, but then: %s", said.reason, err.text);
+		set_answer(a, VERDICT_FAIL, "%s, but then: %s", said.reason, err.text);
 		goto out;
 	}
 	is_fault = kernel_log_find_fault(reply.output, 0, &found);
@@ -335,12 +345,11 @@ static void judge_kernel_log(struct guest *g, struct answer *a)
 	if (complains)
 		ksft_print_msg("%.*s\n", (int)found.len, found.line);
 	if (is_fault)
-		set_answer(a, SCX_RUNNER_FAIL, "%s, but the kernel said: %.*s", said.reason,
+		set_answer(a, VERDICT_FAIL, "%s, but the kernel said: %.*s", said.reason,
 			   (int)found.len, found.line);
-	if (a->result == SCX_RUNNER_FAIL)
+	if (a->verdict == VERDICT_FAIL)
 		print_output(reply.reason);
-	if (complains)
-		drop_guest(g);
+	g->spoiled |= complains;
 out:
 	control_reply_free(&reply);
 }
@@ -361,7 +370,7 @@ static void run_test(struct guest *g, const struct request *rq, struct answer *a
 			  &err);
 	if (ret) {
 		session_print(&g->s, ret, &err);
-		set_answer(a, SCX_RUNNER_FAIL, "no result: %s", err.text);
+		set_answer(a, VERDICT_FAIL, "no result: %s", err.text);
 	} else {
 		look(g, &after);
 		judge_output(g, rq, &reply, denied_between(g, &before, &after), a);
@@ -369,7 +378,7 @@ static void run_test(struct guest *g, const struct request *rq, struct answer *a
 	}
 	ksft_print_msg("%s: %s, after %llu ms\n", rq->test, a->reason,
 		       (unsigned long long)(clock_ns() - before.at_ns) / NSEC_PER_MSEC);
-	if (a->result != SCX_RUNNER_PASS && reply.output)
+	if (a->verdict != VERDICT_PASS && reply.output)
 		print_output(reply.output);
 	control_reply_free(&reply);
 }
@@ -396,14 +405,14 @@ static void compare_lists(const char *output, struct answer *a)
 	const char *name;
 	size_t len;
 
-	set_answer(a, SCX_RUNNER_PASS, "ok");
+	set_answer(a, VERDICT_PASS, "ok");
 	len = find_missing(known_tests, output, &name);
 	if (len)
-		set_answer(a, SCX_RUNNER_FAIL, "../ has a test \"%.*s\", the runner has not",
+		set_answer(a, VERDICT_FAIL, "../ has a test \"%.*s\", the runner has not",
 			   (int)len, name);
 	len = find_missing(output, known_tests, &name);
 	if (len)
-		set_answer(a, SCX_RUNNER_FAIL, "the runner has a test \"%.*s\", which is not run",
+		set_answer(a, VERDICT_FAIL, "the runner has a test \"%.*s\", which is not run",
 			   (int)len, name);
 }
 
@@ -418,7 +427,7 @@ static void run_list(struct guest *g, struct answer *a)
 	ret = control_run(&g->s.control, argv, RUN_TIMEOUT_NS, &reply, &err);
 	if (ret) {
 		session_print(&g->s, ret, &err);
-		set_answer(a, SCX_RUNNER_FAIL, "no list: %s", err.text);
+		set_answer(a, VERDICT_FAIL, "no list: %s", err.text);
 	} else {
 		compare_lists(reply.output, a);
 	}
@@ -430,39 +439,86 @@ static void run_in_guest(struct guest *g, const struct request *rq, struct answe
 	struct errmsg err = {};
 
 	if (take_guest(g, rq, &err))
-		set_answer(a, err.kind == ERRMSG_HOST ? SCX_RUNNER_SKIP : SCX_RUNNER_FAIL, "%s",
+		set_answer(a, err.kind == ERRMSG_HOST ? VERDICT_SKIP : VERDICT_FAIL, "%s",
 			   err.text);
 	else if (!strcmp(rq->test, NO_TEST))
 		run_list(g, a);
 	else
 		run_test(g, rq, a);
-	if (a->result == SCX_RUNNER_FAIL)
-		drop_guest(g);
+	g->spoiled |= a->verdict == VERDICT_FAIL;
 }
 
 /*
  * A test that a starved guest has failed gets other chances. Only if it takes all of
  * them, it may have been the guest; what comes and goes by itself is a failure.
  */
-static void serve(void *ctx, const void *request, void *answer)
+static void run_fairly(struct guest *g, const struct request *rq, struct answer *a)
 {
-	const struct request *rq = request;
-	struct answer *a = answer, again;
+	struct answer again;
 	unsigned int denied, i;
 
-	run_in_guest(ctx, rq, a);
+	run_in_guest(g, rq, a);
 	denied = a->denied;
 	if (denied <= rq->max_denied)
 		return;
 	for (i = 0; i < TRIES_AGAIN; i++) {
 		again = (struct answer){};
-		run_in_guest(ctx, rq, &again);
-		if (again.result != SCX_RUNNER_PASS)
+		run_in_guest(g, rq, &again);
+		if (again.verdict != VERDICT_PASS)
 			return;
 	}
-	set_answer(a, SCX_RUNNER_SKIP,
-		   "INCONCLUSIVE: not ok in a guest that was denied %u %% of the time, ok in %d others: run nothing else beside it",
+	set_answer(a, VERDICT_INCONCLUSIVE,
+		   "not ok in a guest that was denied %u %% of the time, ok %d times in another: run nothing else beside it",
 		   denied, TRIES_AGAIN);
+}
+
+/* As a play: the runner loads schedulers of its own, and no limits are in force. */
+static void tell_and_keep(struct guest *g, const struct request *rq, const struct answer *a,
+			  u64 since_ns)
+{
+	const struct scenario sc = {
+		.suite = "selftests",
+		.name = strcmp(rq->test, NO_TEST) ? rq->test : "complete",
+		.quick = true,
+	};
+	const struct finding finding = {
+		.check = "selftest",
+		.verdict = a->verdict,
+		.cpu = CHECK_NO_CPU,
+		.at_ns = CHECK_NO_TIME,
+	};
+	struct play play = { .sc = &sc, .topology = rq->topology, .scheduler = RUNNER };
+	static struct findings findings;
+	const struct result result = {
+		.play = &play,
+		.findings = &findings,
+		.boot_ns = g->fresh ? g->s.ready_ns : 0,
+		.total_ns = clock_ns() - since_ns,
+	};
+	char program[PATH_MAX], *command = NULL;
+	struct errmsg unused;
+
+	if (!own_path(program, &unused))
+		command = rerun_command(program, &sc, rq->topology, NULL);
+	if (a->verdict == VERDICT_FAIL && command)
+		ksft_print_msg("again: %s\n", command);
+	play.rerun = command;
+	findings.nr = 0;
+	check_add(&findings, &finding, "%s", a->reason);
+	result_keep(&result, g->s.vm ? &g->s : NULL);
+	free(command);
+}
+
+static void serve(void *ctx, const void *request, void *answer)
+{
+	const struct request *rq = request;
+	u64 since_ns = clock_ns();
+	struct guest *g = ctx;
+
+	g->fresh = false;
+	run_fairly(g, rq, answer);
+	if (!rq->script)
+		tell_and_keep(g, rq, answer, since_ns);
 }
 
 static struct guest guest;
@@ -510,12 +566,12 @@ static void run_selftest(struct __test_metadata *_metadata, const char *topology
 	};
 	struct answer a = ask_keeper(_metadata, &rq);
 
-	if (a.result == SCX_RUNNER_SKIP)
+	if (a.verdict == VERDICT_SKIP)
 		SKIP(return, "%s", a.reason);
-	EXPECT_EQ(SCX_RUNNER_PASS, a.result) {
+	if (a.verdict == VERDICT_INCONCLUSIVE)
+		SKIP(return, "INCONCLUSIVE: %.900s", a.reason);
+	EXPECT_EQ(VERDICT_PASS, a.verdict) {
 		TH_LOG("%s", a.reason);
-		TH_LOG("again: %s=%s ./selftests -r selftests.env.%s", ENV_TOPOLOGY, topology,
-		       _metadata->name);
 	}
 }
 
@@ -597,28 +653,28 @@ TEST_F_TIMEOUT(bad_runner, results, KTSTR_TEST_TIMEOUT)
 {
 	static const struct {
 		const char *test;
-		enum scx_runner_result result;
+		enum verdict verdict;
 		const char *reason;
 	} cases[] = {
-		{ "fresh", SCX_RUNNER_PASS, "ok" },
-		{ "pass", SCX_RUNNER_PASS, "ok" },
-		{ "skip", SCX_RUNNER_SKIP, "does not say why" },
-		{ "hotplug", SCX_RUNNER_SKIP, "CPU 1" },
-		{ "used", SCX_RUNNER_PASS, "ok" },
-		{ "flaky", SCX_RUNNER_FAIL, "not ok" },
-		{ "pass", SCX_RUNNER_PASS, "ok" },
-		{ "starved", SCX_RUNNER_SKIP, "INCONCLUSIVE" },
-		{ "fail", SCX_RUNNER_FAIL, "not ok" },
-		{ "fresh", SCX_RUNNER_PASS, "ok" },
-		{ "hang", SCX_RUNNER_FAIL, "ETIMEDOUT" },
-		{ "fresh", SCX_RUNNER_PASS, "ok" },
-		{ "panic", SCX_RUNNER_FAIL, "the guest has ended" },
-		{ "fresh", SCX_RUNNER_PASS, "ok" },
-		{ "warn", SCX_RUNNER_FAIL, "ok, but the kernel said" },
-		{ "slow", SCX_RUNNER_PASS, "ok" },
-		{ "fresh", SCX_RUNNER_PASS, "ok" },
-		{ "slow_warn", SCX_RUNNER_FAIL, "WARNING" },
-		{ "other", SCX_RUNNER_FAIL, "status 3 and no result" },
+		{ "fresh", VERDICT_PASS, "ok" },
+		{ "pass", VERDICT_PASS, "ok" },
+		{ "skip", VERDICT_SKIP, "does not say why" },
+		{ "hotplug", VERDICT_SKIP, "CPU 1" },
+		{ "used", VERDICT_PASS, "ok" },
+		{ "flaky", VERDICT_FAIL, "not ok" },
+		{ "pass", VERDICT_PASS, "ok" },
+		{ "starved", VERDICT_INCONCLUSIVE, "denied" },
+		{ "fail", VERDICT_FAIL, "not ok" },
+		{ "fresh", VERDICT_PASS, "ok" },
+		{ "hang", VERDICT_FAIL, "ETIMEDOUT" },
+		{ "fresh", VERDICT_PASS, "ok" },
+		{ "panic", VERDICT_FAIL, "the guest has ended" },
+		{ "fresh", VERDICT_PASS, "ok" },
+		{ "warn", VERDICT_FAIL, "ok, but the kernel said" },
+		{ "slow", VERDICT_PASS, "ok" },
+		{ "fresh", VERDICT_PASS, "ok" },
+		{ "slow_warn", VERDICT_FAIL, "WARNING" },
+		{ "other", VERDICT_FAIL, "status 3 and no result" },
 	};
 	struct request rq = {
 		.topology = "1n1l1c1t",
@@ -641,7 +697,7 @@ TEST_F_TIMEOUT(bad_runner, results, KTSTR_TEST_TIMEOUT)
 			kill(hogs, SIGKILL);
 			waitpid(hogs, NULL, 0);
 		}
-		ASSERT_EQ(cases[i].result, a.result) {
+		ASSERT_EQ(cases[i].verdict, a.verdict) {
 			TH_LOG("%s: %s", cases[i].test, a.reason);
 		}
 		EXPECT_NE(NULL, strstr(a.reason, cases[i].reason)) {

@@ -184,6 +184,15 @@ def nothing_ran(r):
     equal(r['cgroups'][0]['cpus'], {'intent': 'llc(1)', 'cpus': None})
 
 
+def no_scenario(r):
+    equal((r['suite'], r['scenario'], r['verdict']), ('selftests', 'hotplug', 'FAIL'))
+    equal([(f['check'], f['text']) for f in r['findings']], [('selftest', 'not ok')])
+    equal(set(r['limits'].values()), {None})
+    equal((r['groups'], r['steps'], r['programs']), ([], [], []))
+    equal(r['kernel']['path'], '/bin/sh')
+    equal(r['scheduler']['command'], 'scx_runner')
+
+
 def words(r):
     equal(r['groups'][1]['comm'], 'sixteen_letters')
     equal(r['groups'][0]['changed'],

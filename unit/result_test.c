@@ -446,6 +446,43 @@ TEST_F(result, schema)
 	};
 	write_result(_metadata, self->s);
 	EXPECT_EQ(0, python(self->s->path, schema, ""));
+	self->s->play.suite = NULL;
+	write_result(_metadata, self->s);
+	EXPECT_EQ(0, python(self->s->path, schema, ""));
+}
+
+/* A test that is no scenario has no limits; what to call is all that there is of it. */
+TEST_F(result, no_scenario)
+{
+	const struct finding f = {
+		.check = "selftest", .verdict = VERDICT_FAIL, .cpu = CHECK_NO_CPU,
+		.at_ns = CHECK_NO_TIME,
+	};
+	const struct scenario sc = { .suite = "selftests", .name = "hotplug" };
+	struct shown *s = self->s;
+
+	if (!have_python())
+		SKIP(return, NO_PYTHON);
+	s->play = (struct play){
+		.sc = &sc, .topology = "1n1l2c1t", .scheduler = "scx_runner",
+	};
+	s->result = (struct result){ .play = &s->play, .findings = &s->findings };
+	s->findings.nr = 0;
+	check_add(&s->findings, &f, "not ok");
+	unsetenv(ENV_RESULTS);
+	result_keep(&s->result, NULL);
+	EXPECT_EQ(0, sh("[ -z \"$(ls -A %s)\" ]", s->dir));
+	setenv(ENV_RESULTS, s->dir, 1);
+	/* A file that is there will do. */
+	setenv(ENV_KERNEL, "/bin/sh", 1);
+	result_keep(&s->result, NULL);
+	EXPECT_EQ(0, sh("mv %s/selftests.hotplug.1n1l2c1t.scx_runner~k*.json %s/one", s->dir,
+			s->dir));
+	snprintf(s->path, sizeof(s->path), "%s/one", s->dir);
+	EXPECT_EQ(0, python(s->path, "no_scenario", NULL));
+	/* It is said, and that is all. */
+	setenv(ENV_RESULTS, "/proc/self/exe", 1);
+	result_keep(&s->result, NULL);
 }
 
 static const char *nth_name_of(const char *topology, const char *scheduler, unsigned int nr)
