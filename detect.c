@@ -503,6 +503,14 @@ static bool is_undecided(const struct detect_row *row, const struct findings *fi
 	return finding && finding->verdict == VERDICT_INCONCLUSIVE;
 }
 
+/* Is there the one finding by which stage_play() says that something was a FAIL once only? */
+static bool is_unrepeated(const struct findings *findings)
+{
+	const struct finding *finding = check_find(findings, "scenario", NULL);
+
+	return finding && finding->verdict == VERDICT_INCONCLUSIVE;
+}
+
 void detect_judge(const struct detect_row *row, enum verdict verdict,
 		  const struct findings *findings, struct detect_result *result)
 {
@@ -545,9 +553,11 @@ int detect_play(const struct detect_plan *plan, struct detect_play *play,
 
 	if (!findings)
 		return -ENOMEM;
+	play->result.unrepeated = 0;
 	for (tries = 0; tries < DETECT_MAX_TRIES; tries++) {
 		findings->nr = 0;
 		detect_judge(row, play_fn(stage, &what, findings), findings, &play->result);
+		play->result.unrepeated += is_unrepeated(findings);
 		if (play->result.verdict != VERDICT_INCONCLUSIVE)
 			break;
 	}
@@ -563,10 +573,10 @@ void detect_write(const struct detect_plan *plan, const struct detect_play *play
 	const struct scenario *sc = plan->columns[play->column].sc;
 	const struct detect_result *result = &play->result;
 
-	fprintf(f, RESULT_MARK "\t%s\t%s.%s\t%u\t%s\t%s\t%u\t%s\n", plan->rows[play->row].name,
-		sc->suite, sc->name, play->round, verdict_name(result->verdict),
-		result->stated ? "stated" : "-", result->ms,
-		*result->checks ? result->checks : "-");
+	fprintf(f, RESULT_MARK "\t%s\t%s.%s\t%u\t%s\t%s\t%u\t%u\t%s\n",
+		plan->rows[play->row].name, sc->suite, sc->name, play->round,
+		verdict_name(result->verdict), result->stated ? "stated" : "-", result->ms,
+		result->unrepeated, *result->checks ? result->checks : "-");
 }
 
 static struct detect_play *find_play(struct detect_plan *plan, const char *row,
@@ -592,7 +602,8 @@ static bool read_verdict(const char *name, enum verdict *verdict)
 
 bool detect_read(struct detect_plan *plan, char *line)
 {
-	enum { MARK, ROW, SCENARIO, ROUND, VERDICT, STATED, MS, CHECKS, NR_FIELDS };
+	enum { MARK, ROW, SCENARIO, ROUND, VERDICT, STATED, MS, UNREPEATED, CHECKS,
+	       NR_FIELDS };
 	char *field[NR_FIELDS], *rest = line, *end;
 	struct detect_result result = { .played = true };
 	struct detect_play *play;
@@ -616,6 +627,8 @@ bool detect_read(struct detect_plan *plan, char *line)
 		return false;
 	result.stated = !strcmp(field[STATED], "stated");
 	result.ms = number(field[MS], strlen(field[MS]), MAX_PLAY_MS);
+	result.unrepeated = number(field[UNREPEATED], strlen(field[UNREPEATED]),
+				   DETECT_MAX_TRIES);
 	if (strcmp(field[CHECKS], "-"))
 		snprintf(result.checks, sizeof(result.checks), "%s", field[CHECKS]);
 	play->result = result;

@@ -122,6 +122,7 @@ struct detect_column {
  * @stated: it is a FAIL, and the check that is stated of the scheduler, or one that
  *	will do if none is, is among those that failed
  * @ms: how long it took, all tries
+ * @unrepeated: tries that failed, but not when they were played once more (stage_play())
  * @checks: those with that verdict, if it is FAIL or INCONCLUSIVE: "gap,latency"
  */
 struct detect_result {
@@ -129,6 +130,7 @@ struct detect_result {
 	enum verdict verdict;
 	bool stated;
 	unsigned int ms;
+	unsigned int unrepeated;
 	char checks[DETECT_CHECKS_SIZE];
 };
 
@@ -214,7 +216,7 @@ bool detect_counts(const struct detect_plan *plan, const struct detect_play *pla
  * @row: the scheduler
  * @verdict: the verdict
  * @findings: what it is made of
- * @result: filled in but for its time
+ * @result: filled in but for its time and what is of all tries
  */
 void detect_judge(const struct detect_row *row, enum verdict verdict,
 		  const struct findings *findings, struct detect_result *result);
@@ -262,6 +264,7 @@ bool detect_read(struct detect_plan *plan, char *line);
  * @unjudged: others that have no such play, though the plan has all of theirs
  * @inconclusive: plays of all that were INCONCLUSIVE to the last; they neither
  *	catch nor blame
+ * @unrepeated: tries of all that failed, but not once more
  * @skipped: plays of all that were a SKIP
  * @missing: plays that were not played
  */
@@ -272,6 +275,7 @@ struct detect_sum {
 	size_t blamed;
 	size_t unjudged;
 	size_t inconclusive;
+	size_t unrepeated;
 	size_t skipped;
 	size_t missing;
 };

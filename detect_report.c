@@ -16,6 +16,7 @@ struct cell {
 	unsigned int inconclusive;
 	unsigned int failed;
 	unsigned int stated;
+	unsigned int unrepeated;
 	bool counts;
 };
 
@@ -36,6 +37,7 @@ static struct cell sum_cell(const struct detect_plan *plan, size_t row, size_t c
 		cell.inconclusive += play->result.verdict == VERDICT_INCONCLUSIVE;
 		cell.failed += play->result.verdict == VERDICT_FAIL;
 		cell.stated += play->result.stated;
+		cell.unrepeated += play->result.unrepeated;
 	}
 	return cell;
 }
@@ -120,6 +122,7 @@ struct detect_sum detect_sum(const struct detect_plan *plan)
 		}
 		sum.skipped += play->result.verdict == VERDICT_SKIP;
 		sum.inconclusive += play->result.verdict == VERDICT_INCONCLUSIVE;
+		sum.unrepeated += play->result.unrepeated;
 		if (plan->rows[play->row].faulty || !is_judged(play))
 			continue;
 		sum.judged++;
@@ -144,10 +147,10 @@ static void format_cell(const struct cell *cell, char *buf, size_t size)
 	else if (cell->skipped == cell->played)
 		snprintf(text, sizeof(text), "skip");
 	else
-		snprintf(text, sizeof(text), "%u/%u%s%s",
+		snprintf(text, sizeof(text), "%u/%u%s%s%s",
 			 cell->counts ? cell->stated : cell->failed, cell->played,
 			 cell->counts && cell->failed > cell->stated ? "w" : "",
-			 cell->inconclusive ? "?" : "");
+			 cell->inconclusive ? "?" : "", cell->unrepeated ? "!" : "");
 	snprintf(buf, size, "%s", text);
 }
 
@@ -176,7 +179,8 @@ static const char legend[] =
 "\nA cell of a faulty scheduler: plays that found it wrong for the stated reason, of\n"
 "those that were played; of another, or in a scenario that is not of its class: plays\n"
 "that were a FAIL. \"w\": some failed for another reason; \"?\": some were INCONCLUSIVE,\n"
-"three times in a row; \".\": not to be played; \"-\": to be played, but was not.\n";
+"three times in a row; \"!\": some failed, but not when they were played once more;\n"
+"\".\": not to be played; \"-\": to be played, but was not.\n";
 
 static void print_scenarios(const struct detect_plan *plan, FILE *f)
 {
@@ -238,6 +242,15 @@ static void print_blamed(const struct detect_plan *plan, FILE *f)
 			print_play(plan, play, "false alarm", f);
 }
 
+static void print_unrepeated(const struct detect_plan *plan, FILE *f)
+{
+	const struct detect_play *play;
+
+	for (play = plan->plays; play < plan->plays + plan->nr_plays; play++)
+		if (play->result.played && play->result.unrepeated)
+			print_play(plan, play, "failed, but not once more", f);
+}
+
 void detect_report(const struct detect_plan *plan, const struct detect_config *cfg, FILE *f)
 {
 	const struct detect_sum sum = detect_sum(plan);
@@ -254,6 +267,7 @@ void detect_report(const struct detect_plan *plan, const struct detect_config *c
 		if (is_to_be_caught(plan, i) && !is_caught(plan, i))
 			print_not_caught(plan, i, f);
 	print_blamed(plan, f);
+	print_unrepeated(plan, f);
 	for (i = 0; i < plan->nr_rows; i++)
 		if (is_unjudged(plan, i))
 			fprintf(f, "never judged: %s, in any play\n", plan->rows[i].name);
@@ -264,6 +278,8 @@ void detect_report(const struct detect_plan *plan, const struct detect_config *c
 			sum.inconclusive);
 	if (sum.skipped)
 		fprintf(f, "SKIP: %zu plays\n", sum.skipped);
+	if (sum.unrepeated)
+		fprintf(f, "FAIL, but not once more: %zu times\n", sum.unrepeated);
 	fprintf(f, "caught: %zu of %zu\n", sum.caught, sum.faulty);
 	fprintf(f, "false alarms: %zu of %zu\n", sum.blamed, sum.judged);
 }

@@ -62,7 +62,8 @@ struct play {
  *
  * On an emulated host, which may lose interrupts, what fails is played once more, with
  * a file of its own: @findings are those of the second, and if it fails no more there
- * is one about the first, which makes them INCONCLUSIVE.
+ * is one about the first, which makes them INCONCLUSIVE: the only one of "scenario" that
+ * is ever that.
  *
  * Return: the verdict.
  */

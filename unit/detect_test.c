@@ -692,6 +692,44 @@ TEST_F(plan, stated_check_that_is_inconclusive_is_played_again)
 	EXPECT_EQ(VERDICT_FAIL, healthy->result.verdict);
 }
 
+/* As stage_play() tells of what failed, and then did not */
+static enum verdict fails_once(struct stage *stage, const struct play *what,
+			       struct findings *findings)
+{
+	enum verdict again = script[stage->plays++];
+
+	add(findings, "starvation", again);
+	if (what->sc && again == VERDICT_FAIL)
+		return VERDICT_FAIL;
+	add(findings, "scenario", VERDICT_INCONCLUSIVE);
+	return VERDICT_INCONCLUSIVE;
+}
+
+TEST_F(plan, unrepeated_failures_are_counted)
+{
+	struct stage stage = {};
+	struct detect_play *play;
+
+	ASSERT_EQ(0, make(self));
+	play = find(&self->plan, "good", "crowd", 1);
+	script[0] = VERDICT_PASS;
+	script[1] = VERDICT_INCONCLUSIVE;
+	script[2] = VERDICT_FAIL;
+	ASSERT_EQ(0, detect_play(&self->plan, play, fails_once, &stage, NULL));
+	EXPECT_EQ(3, stage.plays);
+	EXPECT_EQ(VERDICT_FAIL, play->result.verdict);
+	EXPECT_EQ(2, play->result.unrepeated);
+	/* What is INCONCLUSIVE for another reason has not failed. */
+	nr_played = 0;
+	script[0] = VERDICT_INCONCLUSIVE;
+	script[1] = VERDICT_PASS;
+	play = find(&self->plan, "starve", "crowd", 1);
+	play->result.unrepeated = 7;
+	ASSERT_EQ(0, detect_play(&self->plan, play, fake_play, &stage, "again"));
+	EXPECT_EQ(2, nr_played);
+	EXPECT_EQ(0, play->result.unrepeated);
+}
+
 /* -- lines ------------------------------------------------------------------------- */
 
 static void copy(char *to, const char *text, size_t size)
@@ -722,6 +760,7 @@ TEST_F(plan, results_are_read_as_written)
 			.verdict = verdict,
 			.stated = verdict == VERDICT_FAIL,
 			.ms = 1234 + verdict,
+			.unrepeated = verdict == VERDICT_PASS ? 2 : 0,
 		};
 		if (verdict == VERDICT_FAIL)
 			copy(play->result.checks, "latency,gap", sizeof(play->result.checks));
@@ -740,16 +779,16 @@ TEST_F(plan, what_is_no_whole_result_is_left_out)
 {
 	static const char * const lines[] = {
 		"", "\n", "# cell\n", "cell\n",
-		"cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t-",
-		"cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\n",
-		"cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t-\t-\n",
-		"cell\tstarve\tfair.crowd\t1\tPA\t-\t10\t-\n",
-		"cell\tstarve\tfair.crowd\t3\tPASS\t-\t10\t-\n",
-		"cell\tstarve\tfair.crowd\t0\tPASS\t-\t10\t-\n",
-		"cell\tstarve\tfair.crow\t1\tPASS\t-\t10\t-\n",
-		"cell\tstarve\tfair.crowded\t1\tPASS\t-\t10\t-\n",
-		"cell\tstarv\tfair.crowd\t1\tPASS\t-\t10\t-\n",
-		"ell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t-\n",
+		"cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t0\t-",
+		"cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t0\n",
+		"cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t0\t-\t-\n",
+		"cell\tstarve\tfair.crowd\t1\tPA\t-\t10\t0\t-\n",
+		"cell\tstarve\tfair.crowd\t3\tPASS\t-\t10\t0\t-\n",
+		"cell\tstarve\tfair.crowd\t0\tPASS\t-\t10\t0\t-\n",
+		"cell\tstarve\tfair.crow\t1\tPASS\t-\t10\t0\t-\n",
+		"cell\tstarve\tfair.crowded\t1\tPASS\t-\t10\t0\t-\n",
+		"cell\tstarv\tfair.crowd\t1\tPASS\t-\t10\t0\t-\n",
+		"ell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t0\t-\n",
 	};
 	char line[256];
 	size_t i;
@@ -763,7 +802,7 @@ TEST_F(plan, what_is_no_whole_result_is_left_out)
 	}
 	for (i = 0; i < self->plan.nr_plays; i++)
 		EXPECT_EQ(false, self->plan.plays[i].result.played);
-	copy(line, "cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t-\n", sizeof(line));
+	copy(line, "cell\tstarve\tfair.crowd\t1\tPASS\t-\t10\t0\t-\n", sizeof(line));
 	EXPECT_EQ(true, detect_read(&self->plan, line));
 }
 
@@ -905,6 +944,35 @@ TEST_F(plan, a_healthy_one_is_blamed)
 	EXPECT_EQ(true, ends_with(text, "caught: 2 of 2\nfalse alarms: 1 of 9\n"));
 	EXPECT_NE(NULL, strstr(text, "\nINCONCLUSIVE, which neither catches nor blames: 1 play"));
 	EXPECT_EQ(false, !!strstr(text, "never judged"));
+	free(text);
+}
+
+/* It was not blamed in the end, but that is to be seen. */
+TEST_F(plan, failures_are_not_repeated)
+{
+	struct detect_sum sum;
+	char *text;
+
+	ASSERT_EQ(0, make(self));
+	play_well(&self->plan);
+	text = report(self);
+	ASSERT_NE(NULL, text);
+	EXPECT_EQ(false, !!strstr(text, "but not once more"));
+	free(text);
+	find(&self->plan, "eevdf", "nodes", 2)->result.unrepeated = 2;
+	find(&self->plan, "delay", "crowded", 1)->result.unrepeated = 1;
+	sum = detect_sum(&self->plan);
+	EXPECT_EQ(3, sum.unrepeated);
+	EXPECT_EQ(true, detect_sum_good(&sum));
+	text = report(self);
+	ASSERT_NE(NULL, text);
+	EXPECT_NE(NULL, strstr(text, "\neevdf               0/2    0/2   0/2!\n")) {
+		TH_LOG("%s", text);
+	}
+	EXPECT_NE(NULL, strstr(text, "\ndelay                 .   2/2!      .\n"));
+	EXPECT_NE(NULL, strstr(text, "\nfailed, but not once more: eevdf in large.nodes, "));
+	EXPECT_NE(NULL, strstr(text, "\nFAIL, but not once more: 3 times\ncaught: 2 of 2\n"));
+	EXPECT_EQ(true, ends_with(text, "caught: 2 of 2\nfalse alarms: 0 of 12\n"));
 	free(text);
 }
 
