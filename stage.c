@@ -15,7 +15,6 @@
 #include "cpuid.h"
 #include "own_path.h"
 #include "result.h"
-#include "results_dir.h"
 #include "scenario_run.h"
 #include "schedulers.h"
 #include "stage.h"
@@ -348,37 +347,19 @@ static void print_findings(const struct play *play, const struct scenario_result
 
 /* -- what is kept of it ----------------------------------------------------- */
 
-/* A result that cannot be kept is said, but is not what was judged. */
 static void keep(struct stage *stage, const struct play *play, const struct findings *findings,
 		 const struct check_run *run, u64 since)
 {
 	bool booted = stage->topology[0];
-	struct result result = {
+	const struct result result = {
 		.play = play,
 		.findings = findings,
 		.run = run,
 		.boot_ns = booted && !stage->plays ? stage->session.ready_ns : 0,
 		.total_ns = clock_ns() - since,
 	};
-	char dir[PATH_MAX], kernel[PATH_MAX], *cmdline = NULL;
-	struct errmsg err = {};
-	int ret;
 
-	ret = results_dir(dir, &err);
-	if (!ret && !dir[0])
-		return;
-	if (booted) {
-		cmdline = guest_file(stage, "/proc/cmdline");
-		result.vm = ktstr_vm_result(stage->session.vm);
-		result.release = stage->session.control.hello.release;
-		result.cmdline = cmdline;
-	}
-	if (!ret && !session_kernel(kernel, &err))
-		result.kernel = kernel;
-	ret = ret ?: result_write(&result, dir, &err);
-	if (ret)
-		ksft_print_msg("the result is lost: %s\n", err.text);
-	free(cmdline);
+	result_keep(&result, booted ? &stage->session : NULL);
 }
 
 /* Plays, judges, tells and writes; @booted: there was a guest to judge by */
