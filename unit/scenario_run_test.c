@@ -10,6 +10,7 @@
 #include "check.h"
 #include "clock.h"
 #include "scenario_run.h"
+#include "testutil.h"
 #include "wire.h"
 
 #define MS		NSEC_PER_MSEC
@@ -289,6 +290,7 @@ FIXTURE_TEARDOWN(play)
 	scenario_result_free(&self->g->result);
 	control_destroy(&self->g->s.control);
 	free(self->g);
+	EXPECT_FALSE(leaks());
 }
 
 /* Plays and judges a scenario that has no mistakes; the findings */
