@@ -32,6 +32,7 @@ static const struct scenario scenarios[] = {
 		.workers = {
 			{ "pipes", .percent_of_cpus = 100, DOES(CACHE_PIPE, .bytes = SZ_64K) },
 		},
+		.limits = { .llc_migrations = 30 },
 	},
 	{
 		.suite = "interaction",

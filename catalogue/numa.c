@@ -68,6 +68,7 @@ static const struct scenario scenarios[] = {
 				DOES(NUMA, .bytes = SZ_4M),
 			},
 		},
+		.limits = { .node_migrations = 20 },
 	},
 	{
 		.suite = "numa",

@@ -67,6 +67,7 @@ static const struct scenario scenarios[] = {
 			{ "cache", .percent_of_cpus = 100, DOES(CACHE) },
 			{ "yield", .percent_of_cpus = 50, DOES(CACHE_YIELD, .bytes = SZ_64K) },
 		},
+		.limits = { .llc_migrations = 30 },
 	},
 	{
 		.suite = "stress",
