@@ -395,9 +395,10 @@ static enum verdict play_once(struct stage *stage, const struct play *play,
 }
 
 /*
- * An emulated host seems to lose an interrupt in one of some hundred plays: a CPU of the
- * guest rests although a task waits for it, for a while or for good. A scheduler or
- * kernel that is to blame for what was seen does it again, in a new guest.
+ * Not all that an emulated host does to a guest can be told from what a scheduler does: it
+ * gives CPUs their time late, says how much it withheld in steps of 10 ms, and seems to
+ * lose an interrupt now and then. A scheduler or kernel that is to blame for what was seen
+ * does it again, in a new guest.
  */
 enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings)
 {
@@ -410,7 +411,7 @@ enum verdict stage_play(struct stage *stage, const struct play *play, struct fin
 	if (verdict != VERDICT_FAIL || !booted || !cpuid_host_is_tcg())
 		return verdict;
 	check_format(check_find(findings, NULL, NULL), first, sizeof(first));
-	ksft_print_msg("once more, as this emulated host may have lost an interrupt\n");
+	ksft_print_msg("once more, as this emulated host may be to blame\n");
 	verdict = play_once(stage, play, findings, &booted);
 	if (verdict == VERDICT_FAIL)
 		return verdict;

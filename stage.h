@@ -60,7 +60,7 @@ struct play {
  * Prints diagnostic lines: what was played, all findings that are no PASS, and how to
  * play it again if it failed. Writes a file into KTSTR_RESULTS, if that is set.
  *
- * On an emulated host, which may lose interrupts, what fails is played once more, with
+ * On an emulated host, which may be to blame, what fails is played once more, with
  * a file of its own: @findings are those of the second, and if it fails no more there
  * is one about the first, which makes them INCONCLUSIVE: the only one of "scenario" that
  * is ever that.
