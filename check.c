@@ -83,11 +83,18 @@ unsigned int check_overcommit(unsigned int overcommit, u64 duration_ns, u64 deni
 	return DIV_ROUND_UP(overcommit * duration_ns, max_t(u64, left, 1));
 }
 
+/* What a guest has said stays in its line: the next one may be read as a result. */
+static void one_line(char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = ' ';
+}
+
 static void __printf(3, 0)
 add_finding(struct findings *findings, const struct finding *finding, const char *fmt, va_list ap)
 {
 	struct finding *f;
-	char *c;
 
 	if (findings->nr < CHECK_MAX_FINDINGS) {
 		f = &findings->list[findings->nr++];
@@ -98,10 +105,7 @@ add_finding(struct findings *findings, const struct finding *finding, const char
 	}
 	*f = *finding;
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
-	/* What a guest has said stays in its line: the next one may be read as a result. */
-	for (c = f->text; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = ' ';
+	one_line(f->text);
 }
 
 void check_add(struct findings *findings, const struct finding *finding, const char *fmt, ...)
@@ -181,14 +185,6 @@ static void __printf(3, 4) append(char *buf, size_t size, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(buf + len, size - len, fmt, ap);
 	va_end(ap);
-}
-
-/* The guest's words are in it, which must not begin a line that a CI would read. */
-static void one_line(char *text)
-{
-	for (; *text; text++)
-		if (iscntrl((unsigned char)*text))
-			*text = ' ';
 }
 
 char *check_format(const struct finding *f, char *buf, size_t size)
