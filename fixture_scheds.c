@@ -124,7 +124,7 @@ const struct fixture_sched fixture_scheds[] = {
 		.param_is = "one CPU in this many",
 		.scenarios = "basic.oversubscribed stress.llcs_oversubscribed",
 		.check = "conservation",
-		.text = "leaves one CPU in N without work for 1.5 s out of 2 while tasks wait",
+		.text = "leaves one CPU in N without work for 3.5 s out of 4 while tasks wait",
 	},
 	{
 		.name = "long_slice",

@@ -48,7 +48,7 @@ char _license[] SEC("license") = "GPL";
 /* KTSTR_FAULT_TAIL: long for a wake-up, and not for a task that shares its CPU */
 #define TAIL_NS		(1500 * NSEC_PER_MSEC)
 
-/* KTSTR_FAULT_IDLE_CPUS: three such times of rest, one of work */
+/* KTSTR_FAULT_IDLE_CPUS: seven such times of rest, one of work */
 #define REST_NS		(500 * NSEC_PER_MSEC)
 
 /* How much longer than the own queue another has to be, to be taken from first */
@@ -210,7 +210,7 @@ static bool is_closed(s32 cpu)
 		closed = cpu != 0;
 		break;
 	case KTSTR_FAULT_IDLE_CPUS:
-		closed = cpu % (u32)param == param - 1 && bpf_ktime_get_ns() / REST_NS % 4;
+		closed = cpu % (u32)param == param - 1 && bpf_ktime_get_ns() / REST_NS % 8;
 		break;
 	case KTSTR_FAULT_HOTPLUG:
 		closed = retired[queue_of(cpu) & (KTSTR_MAX_CPUS - 1)];
