@@ -426,7 +426,7 @@ TEST_F(play, quotas_of_steps)
 {
 	const struct scenario sc = {
 		.suite = "suite", .name = "quotas",
-		.cgroups = { { "free" }, { "tight", .quota = 20 } },
+		.cgroups = { { .name = "free" }, { "tight", .quota = 20 } },
 		.workers = {
 			{ "capped", .cgroup = "free", .count = 1 },
 			{ "moved", .count = 1 },
@@ -563,7 +563,7 @@ TEST_F(play, programs_may_take_the_duration_and_more)
 {
 	static const struct scenario sc = {
 		.suite = "suite", .name = "program",
-		.programs = { { "sleep", "sleep $1" } },
+		.programs = { { .name = "sleep", .command = "sleep $1" } },
 		.steps = { RUN("sleep"), WAIT("sleep") },
 	};
 
