@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "detect.h"
+#include "env.h"
 #include "load.h"
 #include "session.h"
 #include "words.h"
@@ -31,14 +32,6 @@
 #define COST_FIXED		4
 
 /* -- what is asked for --------------------------------------------------------- */
-
-/* A variable; NULL if it is empty, as if it were not set */
-static const char *env(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
 
 /* Digits, and nothing else. Returns the number, or 0 if that is not within 1 to @most. */
 static unsigned int number(const char *text, size_t len, unsigned int most)
@@ -67,16 +60,16 @@ static bool read_shard(struct detect_config *cfg, const char *text)
 
 int detect_config(struct detect_config *cfg, struct errmsg *err)
 {
-	const char *full = env("KTSTR_FULL"), *rounds = env("KTSTR_ROUNDS");
-	const char *shard = env("KTSTR_SHARD"), *expect = env("KTSTR_EXPECT");
+	const char *full = env_get("KTSTR_FULL"), *rounds = env_get("KTSTR_ROUNDS");
+	const char *shard = env_get("KTSTR_SHARD"), *expect = env_get("KTSTR_EXPECT");
 
 	*cfg = (struct detect_config){
 		.rounds = DEFAULT_ROUNDS,
 		.shard = 1,
 		.nr_shards = 1,
-		.scheduler = env(ENV_SCHEDULER),
-		.kernel = env(ENV_KERNEL),
-		.cmdline = env(ENV_CMDLINE),
+		.scheduler = env_get(ENV_SCHEDULER),
+		.kernel = env_get(ENV_KERNEL),
+		.cmdline = env_get(ENV_CMDLINE),
 	};
 	if (full && strcmp(full, "0") && strcmp(full, "1"))
 		return errmsg_set(err, ERRMSG_INPUT, 0, "KTSTR_FULL=%s: must be 0 or 1", full);

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "emulated.h"
 #include "emulated_proto.h"
+#include "env.h"
 #include "host.h"
 #include "initramfs.h"
 #include "own_path.h"
@@ -127,19 +128,11 @@ struct emulated {
 
 /* -- what is needed -------------------------------------------------------- */
 
-/* A variable; NULL if it is empty, as if it were not set */
-static const char *env(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 static int find_image(struct emulated_config *cfg, struct errmsg *err)
 {
-	const char *dir = env("KTSTR_EMULATED_HOST");
-	const char *cache = env("KTSTR_CACHE");
-	const char *home = getenv("HOME");
+	const char *dir = env_get("KTSTR_EMULATED_HOST");
+	const char *cache = env_get("KTSTR_CACHE");
+	const char *home = env_get("HOME");
 	char path[PATH_MAX], script[PATH_MAX];
 	int n, ret;
 
@@ -193,7 +186,7 @@ static unsigned long available_mib(void)
 
 static int choose_memory(struct emulated_config *cfg, struct errmsg *err)
 {
-	const char *text = env("KTSTR_HOST_MEMORY");
+	const char *text = env_get("KTSTR_HOST_MEMORY");
 	unsigned long available = available_mib();
 	char *end;
 

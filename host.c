@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "env.h"
 #include "host.h"
 #include "memory_map.h"
 
@@ -300,7 +301,7 @@ out:
 
 int host_classify(const char *kvm, struct errmsg *why)
 {
-	const char *by_hand = getenv("KTSTR_HOST");
+	const char *by_hand = env_get("KTSTR_HOST");
 
 	why->kind = ERRMSG_HOST;
 	why->text[0] = '\0';
@@ -310,7 +311,7 @@ int host_classify(const char *kvm, struct errmsg *why)
 		errmsg_set(why, ERRMSG_HOST, 0, "KTSTR_HOST=emulated");
 		return HOST_EMULATE;
 	}
-	if (by_hand && *by_hand)
+	if (by_hand)
 		return errmsg_set(why, ERRMSG_INPUT, 0,
 				  "KTSTR_HOST=%s: must be native or emulated", by_hand);
 

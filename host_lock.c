@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/kernel.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "host_lock.h"
 
 #define DIR_MODE	01777
@@ -32,10 +32,10 @@ static bool everybody_may_write(const char *path)
 static int find_dir(char *path, struct errmsg *err)
 {
 	static const char * const places[] = { "/run/lock", "/dev/shm", "/tmp" };
-	const char *env = getenv(ENV_LOCK_DIR);
+	const char *env = env_get(ENV_LOCK_DIR);
 	size_t i;
 
-	if (env && *env) {
+	if (env) {
 		snprintf(path, PATH_MAX, "%s", env);
 		return 0;
 	}

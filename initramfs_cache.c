@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "env.h"
 #include "initramfs_cache.h"
 #include "kvm_caps.h"
 
@@ -337,7 +338,7 @@ static int get_private(struct initramfs_segment *seg, struct image *image, struc
 int initramfs_cache_get(struct initramfs_segment *seg, const char *root,
 			struct initramfs *ir, struct errmsg *err)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	const char *runtime = env_get("XDG_RUNTIME_DIR");
 	struct image image = { .ir = ir };
 	const void *archive;
 	size_t size;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "env.h"
 #include "kselftest.h"
 #include "load.h"
 #include "parallel.h"
@@ -81,11 +82,11 @@ unsigned int load_overcommit(const struct topology *topo)
 
 int load_duration(const struct topology *topo, u64 *duration_ns, struct errmsg *err)
 {
-	const char *env = getenv("KTSTR_DURATION");
+	const char *env = env_get("KTSTR_DURATION");
 	u64 seconds = 0;
 	char *end = "";
 
-	if (!env || !*env) {
+	if (!env) {
 		*duration_ns = max(DEFAULT_DURATION_NS, load_overcommit(topo) * MIN_CPU_NS);
 		return 0;
 	}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "emulated.h"
+#include "env.h"
 #include "rerun.h"
 #include "session.h"
 
@@ -59,8 +60,8 @@ static void put_directory(FILE *f, const char *scheduler)
 {
 	char cwd[PATH_MAX];
 
-	if (!is_relative(getenv(ENV_KERNEL)) && !is_relative(getenv("KTSTR_CACHE")) &&
-	    !is_relative(getenv("KTSTR_EMULATED_HOST")) && !is_relative_program(scheduler))
+	if (!is_relative(env_get(ENV_KERNEL)) && !is_relative(env_get("KTSTR_CACHE")) &&
+	    !is_relative(env_get("KTSTR_EMULATED_HOST")) && !is_relative_program(scheduler))
 		return;
 	if (!getcwd(cwd, sizeof(cwd)))
 		return;
@@ -71,12 +72,12 @@ static void put_directory(FILE *f, const char *scheduler)
 
 static void put_variables(FILE *f)
 {
-	const char *host = getenv(ENV_HOST_AGAIN) ?: getenv("KTSTR_HOST");
+	const char *host = env_get(ENV_HOST_AGAIN) ?: env_get("KTSTR_HOST");
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(variables); i++)
-		if (getenv(variables[i]))
-			put_variable(f, variables[i], getenv(variables[i]));
+		if (env_get(variables[i]))
+			put_variable(f, variables[i], env_get(variables[i]));
 	if (host)
 		put_variable(f, "KTSTR_HOST", host);
 }
@@ -103,7 +104,7 @@ char *rerun_command(const char *program, const struct scenario *sc, const char *
 	if (!f)
 		return NULL;
 	put_directory(f, scheduler);
-	if (!scheduler && getenv(ENV_SCHEDULER))
+	if (!scheduler && env_get(ENV_SCHEDULER))
 		fputs("env -u " ENV_SCHEDULER " ", f);
 	put_variables(f);
 	/* Without it, the program has only the quick ones. */
@@ -126,11 +127,11 @@ char *rerun_test(const char *program, const char *test)
 
 	if (!f)
 		return NULL;
-	put_directory(f, getenv(ENV_SCHEDULER));
+	put_directory(f, env_get(ENV_SCHEDULER));
 	put_variables(f);
 	for (i = 0; i < ARRAY_SIZE(env_variant); i++)
-		if (getenv(env_variant[i]))
-			put_variable(f, env_variant[i], getenv(env_variant[i]));
+		if (env_get(env_variant[i]))
+			put_variable(f, env_variant[i], env_get(env_variant[i]));
 	put_quoted(f, program);
 	fprintf(f, " -r %s", test);
 	return end(f, &command);

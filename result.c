@@ -14,6 +14,7 @@
 #include "kselftest.h"
 
 #include "cpuid.h"
+#include "env.h"
 #include "json_text.h"
 #include "kernel_log.h"
 #include "load.h"
@@ -825,7 +826,7 @@ static char *append_kernel(char *to)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(variables); i++) {
-		value = getenv(variables[i]) ?: "";
+		value = env_get(variables[i]) ?: "";
 		any |= *value;
 		crc = wire_crc32(crc, value, strlen(value) + 1);
 	}

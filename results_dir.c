@@ -4,15 +4,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "results_dir.h"
 
 int results_dir(char *path, struct errmsg *err)
 {
-	const char *dir = getenv(ENV_RESULTS);
+	const char *dir = env_get(ENV_RESULTS);
 	struct stat st;
 
 	*path = '\0';
-	if (!dir || !*dir)
+	if (!dir)
 		return 0;
 	if (stat(dir, &st) && (errno != ENOENT || mkdir(dir, 0777) || stat(dir, &st)))
 		goto bad;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "catalogue.h"
+#include "env.h"
 #include "fixture_scheds.h"
 #include "schedulers.h"
 #include "words.h"
@@ -96,7 +97,7 @@ static const struct fixture_sched *find_fixture(char *args)
 
 int schedulers_check_lacks(struct errmsg *err)
 {
-	const char *list = getenv(ENV_LACKS) ?: "", *pos = list;
+	const char *list = env_get(ENV_LACKS) ?: "", *pos = list;
 	char word[64];
 	int len;
 
@@ -114,9 +115,9 @@ int schedulers_check_lacks(struct errmsg *err)
 /* Only who brings a program can know what it is to do. */
 static void declare(struct scheduler *sched, const char *command)
 {
-	const char *lacks = getenv(ENV_LACKS);
+	const char *lacks = env_get(ENV_LACKS);
 
-	if (!lacks || !*lacks || !memchr(command, '/', strcspn(command, " ")))
+	if (!lacks || !memchr(command, '/', strcspn(command, " ")))
 		return;
 	sched->lacks = lacks;
 	sched->lacks_reason = ENV_LACKS " says so";

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "contention.h"
+#include "env.h"
 #include "kselftest.h"
 #include "load.h"
 #include "memory_map.h"
@@ -68,12 +69,12 @@ u64 session_memory(const struct topology *topo, size_t initramfs_size)
 int session_kernel(char *path, struct errmsg *err)
 {
 	static const char * const images[] = { "vmlinux", "arch/x86/boot/bzImage" };
-	const char *env = getenv(ENV_KERNEL);
+	const char *env = env_get(ENV_KERNEL);
 	char dir[PATH_MAX];
 	size_t i;
 	int ret;
 
-	if (env && *env) {
+	if (env) {
 		snprintf(path, PATH_MAX, "%s", env);
 		return 0;
 	}
@@ -143,7 +144,7 @@ int session_find_scheduler(const char *command, char *path, struct errmsg *err)
 
 int session_find_program(const char *name, char *path, struct errmsg *err)
 {
-	const char *dirs = getenv("PATH") ?: "/usr/bin:/bin";
+	const char *dirs = env_get("PATH") ?: "/usr/bin:/bin";
 	size_t len;
 
 	if (!own_path_beside(path, name, err) && !access(path, X_OK))
@@ -302,10 +303,10 @@ static int boot(struct session *s, const struct session_config *cfg,
 static int want_performance(const struct session_config *cfg, bool *performance,
 			    struct errmsg *err)
 {
-	const char *env = getenv(ENV_PERFORMANCE);
+	const char *env = env_get(ENV_PERFORMANCE);
 
 	*performance = cfg->performance;
-	if (!env || !*env || !strcmp(env, "0"))
+	if (!env || !strcmp(env, "0"))
 		return 0;
 	*performance = true;
 	if (!strcmp(env, "1"))
@@ -597,7 +598,7 @@ void session_cmdline(char *cmdline, size_t size, const struct topology *topo, co
 	bool patient = load_overcommit(topo) > 1 || cpuid_host_is_tcg();
 
 	snprintf(cmdline, size, "%s%s %s", patient ? "" : "watchdog_thresh=2 ", more ?: "",
-		 getenv(ENV_CMDLINE) ?: "");
+		 env_get(ENV_CMDLINE) ?: "");
 }
 
 /* A kernel that is to blame for it does it again. */

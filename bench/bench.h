@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "emulated.h"
+#include "env.h"
 #include "errmsg.h"
 
 #define BENCH_MAX_RUNS		99
@@ -24,7 +25,7 @@
  */
 static inline unsigned int bench_runs(void)
 {
-	const char *text = getenv("KTSTR_BENCH_RUNS");
+	const char *text = env_get("KTSTR_BENCH_RUNS");
 	long runs = text ? strtol(text, NULL, 10) : BENCH_DEFAULT_RUNS;
 
 	if (runs >= 1 && runs <= BENCH_MAX_RUNS)

@@ -26,6 +26,7 @@
 #include "bench.h"
 #include "clock.h"
 #include "control.h"
+#include "env.h"
 #include "host.h"
 #include "session.h"
 
@@ -122,7 +123,7 @@ static void exec_qemu(const struct boot *boot, int fd, const char *machine, cons
 	snprintf(initrd, sizeof(initrd), "/proc/self/fd/%d", boot->initramfs.fd);
 	snprintf(chardev, sizeof(chardev), "socket,id=wire,fd=%d", fd);
 	snprintf(append, sizeof(append), "%s %s %s", console, QEMU_CMDLINE,
-		 getenv(ENV_CMDLINE) ?: "");
+		 env_get(ENV_CMDLINE) ?: "");
 	fcntl(boot->initramfs.fd, F_SETFD, 0);
 	execvp(QEMU, (char **)argv);
 }

@@ -168,7 +168,7 @@ static void add_healthy(struct __fixture_metadata *fixture)
 
 static void add_variants(struct __fixture_metadata *fixture)
 {
-	const char *scheduler = ktstr_env(ENV_SCHEDULER), *topology = ktstr_env(ENV_TOPOLOGY);
+	const char *scheduler = env_get(ENV_SCHEDULER), *topology = env_get(ENV_TOPOLOGY);
 	const struct scheduler *sched;
 
 	for (sched = schedulers_tree; sched->name; sched++)

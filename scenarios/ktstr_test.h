@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "emulated.h"
+#include "env.h"
 #include "host.h"
 #include "load.h"
 #include "own_path.h"
@@ -77,14 +78,6 @@ static inline void ktstr_assert_ok(struct __test_metadata *_metadata, struct ses
 	ASSERT_EQ(0, ret);
 }
 
-/* A variable that is set, and not to nothing; or NULL */
-static inline const char *ktstr_env(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 /**
  * ktstr_env_flag() - a variable that is 1, or 0 as if it were not set
  * @name: its name
@@ -93,7 +86,7 @@ static inline const char *ktstr_env(const char *name)
  */
 static inline bool ktstr_env_flag(const char *name)
 {
-	const char *value = ktstr_env(name);
+	const char *value = env_get(name);
 
 	if (!value || !strcmp(value, "0"))
 		return false;
@@ -118,9 +111,9 @@ static void __attribute__((constructor)) register_env_##fixture(void)		\
 		.data = &variant,						\
 	};									\
 										\
-	variant.topology = ktstr_env(ENV_TOPOLOGY) ?: KTSTR_DEFAULT_TOPOLOGY;	\
-	variant.scheduler = ktstr_env(ENV_SCHEDULER);				\
-	if (ktstr_env(ENV_TOPOLOGY) || variant.scheduler)			\
+	variant.topology = env_get(ENV_TOPOLOGY) ?: KTSTR_DEFAULT_TOPOLOGY;	\
+	variant.scheduler = env_get(ENV_SCHEDULER);				\
+	if (env_get(ENV_TOPOLOGY) || variant.scheduler)			\
 		__register_fixture_variant(&_##fixture##_fixture_object, &object);	\
 }
 
@@ -161,7 +154,7 @@ static inline void ktstr_follow_duration(void)
 	struct errmsg unused;
 	u64 duration_ns;
 
-	if (!ktstr_env("KTSTR_DURATION") ||
+	if (!env_get("KTSTR_DURATION") ||
 	    topology_parse(KTSTR_DEFAULT_TOPOLOGY, &topo, &unused) ||
 	    load_duration(&topo, &duration_ns, &unused))
 		return;

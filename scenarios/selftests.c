@@ -727,7 +727,7 @@ static void __attribute__((constructor)) register_env(void)
 	static FIXTURE_VARIANT(selftests) variant;
 	static struct __fixture_variant_metadata object = { .name = "env", .data = &variant };
 
-	variant.topology = ktstr_env(ENV_TOPOLOGY);
+	variant.topology = env_get(ENV_TOPOLOGY);
 	if (variant.topology)
 		__register_fixture_variant(&_selftests_fixture_object, &object);
 }

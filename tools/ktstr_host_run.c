@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "emulated.h"
+#include "env.h"
 
 #define EXIT_SKIPPED	4
 #define EXIT_PREVENTED	125
@@ -26,7 +27,7 @@ static bool find_program(const char *name, char path[PATH_MAX])
 	if (strchr(name, '/'))
 		return realpath(name, path) && !access(path, X_OK);
 
-	paths = strdup(getenv("PATH") ?: "/usr/bin:/bin");
+	paths = strdup(env_get("PATH") ?: "/usr/bin:/bin");
 	rest = paths;
 	while (!found && rest) {
 		dir = strsep(&rest, ":");

@@ -87,6 +87,7 @@ TEST_F(rerun, not_quick)
 TEST_F(rerun, variables)
 {
 	setenv("KTSTR_KERNEL", "/k k", 1);
+	/* As if it were not set */
 	setenv("KTSTR_CMDLINE", "", 1);
 	setenv("KTSTR_DURATION", "5", 1);
 	setenv("KTSTR_PERFORMANCE", "1", 1);
@@ -95,7 +96,7 @@ TEST_F(rerun, variables)
 	setenv("KTSTR_SCHEDULER", "scx_other", 1);
 	setenv("KTSTR_HOST", "native", 1);
 	/* EEVDF was played, though the environment has a scheduler. */
-	EXPECT_STREQ("-r cpuset.env.swap\nKTSTR_CMDLINE=\nKTSTR_DURATION=5\nKTSTR_HOST=native\n"
+	EXPECT_STREQ("-r cpuset.env.swap\nKTSTR_DURATION=5\nKTSTR_HOST=native\n"
 		     "KTSTR_KERNEL=/k k\nKTSTR_LACKS=rt nice\nKTSTR_PERFORMANCE=1\n"
 		     "KTSTR_TOPOLOGY=2n2l2c1t\n/\n",
 		     given(self->program, "2n2l2c1t", NULL,
