@@ -11,9 +11,6 @@
 #include "schedulers.h"
 #include "words.h"
 
-/* What "scx_ktstr --policy NAME" and the like are found by */
-#define KTSTR_PROGRAM	"scx_ktstr"
-
 /* Longer commands are not those of schedulers that we know. */
 #define MAX_COMMAND	512
 
@@ -139,7 +136,7 @@ static void find_known(const char *command, struct scheduler *sched)
 	program = strsep(&args, " ");
 	if (strrchr(program, '/'))
 		program = strrchr(program, '/') + 1;
-	if (args && !strcmp(program, KTSTR_PROGRAM)) {
+	if (args && !strcmp(program, SCHEDULERS_KTSTR)) {
 		fixture = find_fixture(args);
 		if (fixture)
 			fill_fixture(sched, fixture);
@@ -161,6 +158,16 @@ void schedulers_find(const char *command, struct scheduler *sched)
 	find_known(command, sched);
 	if (command)
 		declare(sched, command);
+}
+
+bool schedulers_is_built(const char *program)
+{
+	const struct scheduler *sched;
+
+	for (sched = schedulers_tree; sched->name; sched++)
+		if (sched->command && !strcmp(sched->command, program))
+			return true;
+	return !strcmp(program, SCHEDULERS_KTSTR);
 }
 
 bool schedulers_has_defect(const struct scheduler *sched, const struct scenario *sc)

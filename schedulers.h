@@ -11,6 +11,9 @@
 /* Environment: what a scheduler from outside does not do, by design */
 #define ENV_LACKS	"KTSTR_LACKS"
 
+/* The program that has all of ours, "scx_ktstr --policy NAME" and the like */
+#define SCHEDULERS_KTSTR	"scx_ktstr"
+
 /**
  * struct scheduler - a scheduler that the suite knows
  * @command: the program and its arguments; NULL for the kernel's own, EEVDF
@@ -45,6 +48,14 @@ struct scheduler {
  * with its path, KTSTR_LACKS says, if that is set.
  */
 void schedulers_find(const char *command, struct scheduler *sched);
+
+/**
+ * schedulers_is_built() - does it come with the suite, the tree's or ours?
+ * @program: its name, without arguments or directory
+ *
+ * Return: whether the suite's build makes it.
+ */
+bool schedulers_is_built(const char *program);
 
 /**
  * schedulers_check_lacks() - are the words of KTSTR_LACKS known?

@@ -108,17 +108,6 @@ static bool is_program(const char *path)
 	return !access(path, X_OK);
 }
 
-/* The tree's schedulers and ours: some machines cannot build them. */
-static bool is_of_suite(const char *scheduler)
-{
-	const struct scheduler *sched;
-
-	for (sched = schedulers_tree; sched->name; sched++)
-		if (sched->command && !strcmp(sched->command, scheduler))
-			return true;
-	return !strcmp(scheduler, "scx_ktstr");
-}
-
 int session_find_scheduler(const char *command, char *path, struct errmsg *err)
 {
 	char scheduler[PATH_MAX];
@@ -133,7 +122,8 @@ int session_find_scheduler(const char *command, char *path, struct errmsg *err)
 		return ret;
 	if (is_program(path))
 		return 0;
-	if (is_of_suite(scheduler))
+	/* Some machines cannot build them. */
+	if (schedulers_is_built(scheduler))
 		return errmsg_set(err, ERRMSG_HOST, errno,
 				  "%s was not built with the suite: that takes clang 16 or later, and the kernel's vmlinux with BTF",
 				  scheduler);

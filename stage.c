@@ -167,7 +167,7 @@ static void add_schedulers(struct session_config *cfg, const struct play *play, 
 	for (sched = schedulers_tree; sched->name; sched++)
 		if (sched->command)
 			add_scheduler(cfg, play, sched->command, nr);
-	add_scheduler(cfg, play, "scx_ktstr", nr);
+	add_scheduler(cfg, play, SCHEDULERS_KTSTR, nr);
 }
 
 /* Those that a step puts in the place of the one under test */

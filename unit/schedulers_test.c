@@ -96,4 +96,13 @@ TEST(known_words)
 	}
 }
 
+TEST(made_by_the_build)
+{
+	EXPECT_TRUE(schedulers_is_built("scx_simple"));
+	EXPECT_TRUE(schedulers_is_built("scx_ktstr"));
+	EXPECT_FALSE(schedulers_is_built("scx_ktstr_fifo"));
+	EXPECT_FALSE(schedulers_is_built("eevdf"));
+	EXPECT_FALSE(schedulers_is_built(""));
+}
+
 TEST_HARNESS_MAIN
