@@ -512,6 +512,20 @@ const char *control_text(struct control_reply *reply, const char *fmt, ...)
 	return file->data;
 }
 
+char *control_read_text(struct control *c, const char *path)
+{
+	struct control_reply reply;
+	const char *text = NULL;
+	struct errmsg unused;
+	char *copy;
+
+	if (!control_read(c, &path, 1, &reply, &unused))
+		text = control_text(&reply, "%s", path);
+	copy = text ? strdup(text) : NULL;
+	control_reply_free(&reply);
+	return copy;
+}
+
 int control_write(struct control *c, const char *path, const char *text,
 		  struct errmsg *err)
 {

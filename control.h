@@ -238,6 +238,16 @@ const char *control_text(struct control_reply *reply, const char *fmt, ...)
 	__printf(2, 3);
 
 /**
+ * control_read_text() - read one file of the guest that its caller can do without
+ * @c: the conversation
+ * @path: its path, without the wildcards of glob(7)
+ *
+ * Return: its text as control_text() has it, to be freed; or NULL if it could not be
+ * read, whatever the reason.
+ */
+char *control_read_text(struct control *c, const char *path);
+
+/**
  * control_write() - write to a file of the guest, with one write(2)
  * @c: the conversation
  * @path: the file; it is created if it does not exist

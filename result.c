@@ -940,23 +940,6 @@ int result_write(const struct result *r, const char *dir, struct errmsg *err)
 	return 0;
 }
 
-/* Return: the guest kernel's command line, to be freed; NULL if it does not tell */
-static char *guest_cmdline(struct session *s)
-{
-	const char * const path = "/proc/cmdline";
-	struct control_reply reply = {};
-	struct errmsg unused;
-	const char *text;
-	char *copy = NULL;
-
-	if (!control_read(&s->control, &path, 1, &reply, &unused)) {
-		text = control_text(&reply, "%s", path);
-		copy = text ? strdup(text) : NULL;
-	}
-	control_reply_free(&reply);
-	return copy;
-}
-
 void result_keep(const struct result *r, struct session *s)
 {
 	char dir[PATH_MAX], kernel[PATH_MAX], *cmdline = NULL;
@@ -968,7 +951,7 @@ void result_keep(const struct result *r, struct session *s)
 	if (!ret && !dir[0])
 		return;
 	if (s) {
-		cmdline = guest_cmdline(s);
+		cmdline = control_read_text(&s->control, "/proc/cmdline");
 		whole.vm = ktstr_vm_result(s->vm);
 		whole.release = s->control.hello.release;
 		whole.cmdline = cmdline;

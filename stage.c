@@ -241,26 +241,10 @@ static bool serves(const struct stage *stage, const struct play *play)
 	return !strchr(program, '/') && !is_named(stage->program, program);
 }
 
-/* Return: the file's content, to be freed, or NULL */
-static char *guest_file(struct stage *stage, const char *path)
-{
-	struct control_reply reply = {};
-	struct errmsg unused;
-	const char *text;
-	char *copy = NULL;
-
-	if (!control_read(&stage->session.control, &path, 1, &reply, &unused)) {
-		text = control_text(&reply, "%s", path);
-		copy = text ? strdup(text) : NULL;
-	}
-	control_reply_free(&reply);
-	return copy;
-}
-
 /* The guest's time since its boot, which its log is stamped with; 0 if it does not tell */
 static u64 guest_uptime(struct stage *stage)
 {
-	char *text = guest_file(stage, "/proc/uptime");
+	char *text = control_read_text(&stage->session.control, "/proc/uptime");
 	double seconds = text ? strtod(text, NULL) : 0;
 
 	free(text);

@@ -10,6 +10,7 @@
 #include <linux/kernel.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -263,18 +264,13 @@ struct moment {
 
 static void look(struct guest *g, struct moment *m)
 {
-	const char * const path = "/proc/stat";
-	struct control_reply reply = {};
-	struct errmsg unused;
-	const char *text;
+	char *text;
 
 	*m = (struct moment){ .at_ns = clock_ns(), .below_ns = emulated_denied_ns() };
-	if (!control_read(&g->s.control, &path, 1, &reply, &unused)) {
-		text = control_text(&reply, "%s", path);
-		if (text)
-			cpu_times_parse(text, &m->times);
-	}
-	control_reply_free(&reply);
+	text = control_read_text(&g->s.control, "/proc/stat");
+	if (text)
+		cpu_times_parse(text, &m->times);
+	free(text);
 }
 
 /* In percent of the time; of the guest's CPUs, the one counts that lacked most. */

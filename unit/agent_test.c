@@ -105,6 +105,23 @@ TEST_F(agent, read_globs)
 	EXPECT_EQ(NULL, control_text(&p->reply, "/proc/nowhere"));
 }
 
+/* One that is not there is nothing to complain about, nor is an agent that has gone. */
+TEST_F(agent, read_text)
+{
+	struct peer *p = self->p;
+	struct utsname uts;
+	char *text;
+
+	uname(&uts);
+	text = control_read_text(&p->c, "/proc/sys/kernel/osrelease");
+	EXPECT_STREQ(uts.release, text);
+	free(text);
+	EXPECT_EQ(NULL, control_read_text(&p->c, "/proc/no/such"));
+	EXPECT_EQ(NULL, control_read_text(&p->c, "/proc/sys"));
+	EXPECT_EQ(0, kill(p->pid, SIGKILL));
+	EXPECT_EQ(NULL, control_read_text(&p->c, "/proc/sys/kernel/osrelease"));
+}
+
 TEST_F(agent, read_many_and_large)
 {
 	struct peer *p = self->p;
