@@ -10,6 +10,7 @@
 #include "kselftest.h"
 #include "load.h"
 #include "parallel.h"
+#include "session.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 

@@ -14,7 +14,11 @@
 #include "control.h"
 #include "cpulist.h"
 #include "errmsg.h"
-#include "session.h"
+#include "hist.h"
+#include "topology.h"
+#include "wire.h"
+
+struct session;
 
 #define LOAD_MAX_GROUPS	8
 
