@@ -14,7 +14,7 @@
 #include "clock.h"
 #include "cpuid.h"
 #include "own_path.h"
-#include "result.h"
+#include "result_file.h"
 #include "scenario_run.h"
 #include "schedulers.h"
 #include "stage.h"
@@ -285,11 +285,13 @@ static int load(struct stage *stage, const struct play *play, struct findings *f
 
 /* -- the play --------------------------------------------------------------- */
 
-static void layer_limits(struct check_run *run, const struct play *play)
+static struct limits limits_of(const struct play *play)
 {
-	run->limits = check_defaults;
-	limits_layer(&run->limits, &play->suite->limits);
-	limits_layer(&run->limits, &play->sc->limits);
+	struct limits limits = check_defaults;
+
+	limits_layer(&limits, &play->suite->limits);
+	limits_layer(&limits, &play->sc->limits);
+	return limits;
 }
 
 /* What the run is held against is known whatever becomes of it. */
@@ -311,7 +313,7 @@ static int perform(struct stage *stage, const struct play *play, struct scenario
 		result->run.sched.defects_reason = sched.defects_reason;
 	}
 	result->run.log_since_ns = stage->since_ns;
-	layer_limits(&result->run, play);
+	result->run.limits = limits_of(play);
 	if (ret)
 		return add_error(stage, findings, "guest", ret, &err);
 	check_run(&result->run, findings);
@@ -338,12 +340,13 @@ static void keep(struct stage *stage, const struct play *play, const struct find
 	const struct result result = {
 		.play = play,
 		.findings = findings,
+		.limits = limits_of(play),
 		.run = run,
 		.boot_ns = booted && !stage->plays ? stage->session.ready_ns : 0,
 		.total_ns = clock_ns() - since,
 	};
 
-	result_keep(&result, booted ? &stage->session : NULL);
+	result_file_keep(&result, booted ? &stage->session : NULL);
 }
 
 /* Plays, judges, tells and writes; @booted: there was a guest to judge by */

@@ -10,8 +10,8 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-#include "catalogue.h"
 #include "check.h"
+#include "play.h"
 #include "session.h"
 
 /**
@@ -30,22 +30,6 @@ struct stage {
 	char program[PATH_MAX];
 	unsigned int plays;
 	u64 since_ns;
-};
-
-/**
- * struct play - one scenario, once
- * @suite: the scenario's
- * @sc: the scenario
- * @topology: as topology_parse() reads it
- * @scheduler: as in struct session_config; NULL for EEVDF
- * @rerun: the command that plays exactly this again
- */
-struct play {
-	const struct suite *suite;
-	const struct scenario *sc;
-	const char *topology;
-	const char *scheduler;
-	const char *rerun;
 };
 
 /**

@@ -24,7 +24,7 @@
 #include "ktstr_test.h"
 #include "own_path.h"
 #include "rerun.h"
-#include "result.h"
+#include "result_file.h"
 #include "scx_runner.h"
 
 #define ENV_FULL	"KTSTR_FULL"
@@ -501,7 +501,7 @@ static void tell_and_keep(struct guest *g, const struct request *rq, const struc
 	play.rerun = command;
 	findings.nr = 0;
 	check_add(&findings, &finding, "%s", a->reason);
-	result_keep(&result, g->s.vm ? &g->s : NULL);
+	result_file_keep(&result, g->s.vm ? &g->s : NULL);
 	free(command);
 }
 

@@ -16,7 +16,7 @@
 
 #include "json_text.h"
 #include "kselftest_harness.h"
-#include "result.h"
+#include "result_file.h"
 #include "results_dir.h"
 #include "testutil.h"
 
@@ -60,7 +60,6 @@ static int python(const char *path, const char *arg1, const char *arg2)
 struct shown {
 	char dir[32];
 	char path[PATH_MAX];
-	struct suite suite;
 	struct scenario sc;
 	struct play play;
 	struct topology topo;
@@ -85,7 +84,6 @@ FIXTURE(result)
 
 static void set_scenario(struct shown *s)
 {
-	s->suite = (struct suite){ .name = "cpuset", .limits = { .gap_ms = 250 } };
 	s->sc = (struct scenario){
 		.suite = "cpuset",
 		.name = "swap",
@@ -114,10 +112,8 @@ static void set_scenario(struct shown *s)
 				{ "ops", .min = 1e6, .unit = "" },
 			},
 		} },
-		.limits = { .migrations = UNLIMITED },
 	};
 	s->play = (struct play){
-		.suite = &s->suite,
 		.sc = &s->sc,
 		.topology = "2n2l2c1t",
 		.scheduler = "/opt/bin/scx_foo -v 1",
@@ -188,7 +184,7 @@ static void set_run(struct shown *s)
 	s->programs[1] = (struct check_program){ .program = &s->sc.programs[0], .late = true };
 	s->run = (struct check_run){
 		.topo = &s->topo, .duration_ns = 3000, .overcommit = 4, .host_is_tcg = true,
-		.limits = check_defaults, .cgroups = s->sc.cgroups, .nr_cgroups = 2,
+		.cgroups = s->sc.cgroups, .nr_cgroups = 2,
 		.groups = s->groups, .nr_groups = 2, .reports = s->reports, .nr_reports = 3,
 		.programs = s->programs, .nr_programs = 2,
 		.before = &s->before, .settled = &s->before, .after = &s->after, .hotplug = true,
@@ -202,7 +198,6 @@ static void set_run(struct shown *s)
 		.kernel_log = "[    0.000008] boot\n[    0.000009] hello\n",
 		.log_since_ns = 9000,
 	};
-	s->run.limits.migrations = UNLIMITED;
 	s->vm = (struct ktstr_vm_result){
 		.state = KTSTR_VM_PANIC, .reason = "vCPU 1", .image = "bzImage",
 		.image_version = "6.12.1 #1", .broken = "", .irq_failures = 2,
@@ -247,7 +242,8 @@ FIXTURE_SETUP(result)
 	set_run(s);
 	set_findings(s);
 	s->result = (struct result){
-		.play = &s->play, .findings = &s->findings, .run = &s->run, .vm = &s->vm,
+		.play = &s->play, .findings = &s->findings, .limits = check_defaults,
+		.run = &s->run, .vm = &s->vm,
 		.kernel = "/boot/vmlinux", .release = "6.12.1", .cmdline = "quiet",
 		.boot_ns = 100, .total_ns = 5000,
 	};
@@ -267,11 +263,11 @@ static void write_result(struct __test_metadata *_metadata, struct shown *s)
 	struct errmsg err = {};
 
 	sh("rm -f %s/*.json", s->dir);
-	ASSERT_EQ(0, result_write(&s->result, s->dir, &err)) {
+	ASSERT_EQ(0, result_file_write(&s->result, s->dir, &err)) {
 		TH_LOG("%s", err.text);
 	}
 	snprintf(s->path, sizeof(s->path), "%s/%s", s->dir,
-		 result_name(&s->play, 1, name));
+		 result_file_name(&s->play, 1, name));
 }
 
 /* Is what was written what this function of result_claims.py expects? */
@@ -298,20 +294,20 @@ TEST_F(result, content)
 	EXPECT_EQ(1, python(self->s->path, "wrong", NULL));
 }
 
-/* Each limit by its own name; where nothing ran, from the layers */
+/* Each by its own name; what is not demanded, in either way to say so, is null. */
 TEST_F(result, limits)
 {
 	if (!have_python())
 		SKIP(return, NO_PYTHON);
-	self->s->run.limits = (struct limits){
+	self->s->result.limits = (struct limits){
 		.starved = 1, .spread = 2, .gap_ms = 3, .weight_error = 4, .quota_error = 5,
 		.idle = 6, .wake_p50_us = 7, .wake_p99_us = 8, .wake_p999_us = 9,
 		.migrations = UNLIMITED, .llc_migrations = 11, .node_migrations = 12,
 		.remote_pages = 13, .slow_pages = 16, .floor = 14, .rounds = 15,
 	};
 	expect(_metadata, self->s, "limits");
-	self->s->result.run = NULL;
-	expect(_metadata, self->s, "limits_of_layers");
+	self->s->result.limits = (struct limits){};
+	expect(_metadata, self->s, "no_limits");
 }
 
 TEST_F(result, nothing_ran)
@@ -446,9 +442,6 @@ TEST_F(result, schema)
 	};
 	write_result(_metadata, self->s);
 	EXPECT_EQ(0, python(self->s->path, schema, ""));
-	self->s->play.suite = NULL;
-	write_result(_metadata, self->s);
-	EXPECT_EQ(0, python(self->s->path, schema, ""));
 }
 
 /* A test that is no scenario has no limits; what to call is all that there is of it. */
@@ -470,19 +463,19 @@ TEST_F(result, no_scenario)
 	s->findings.nr = 0;
 	check_add(&s->findings, &f, "not ok");
 	unsetenv(ENV_RESULTS);
-	result_keep(&s->result, NULL);
+	result_file_keep(&s->result, NULL);
 	EXPECT_EQ(0, sh("[ -z \"$(ls -A %s)\" ]", s->dir));
 	setenv(ENV_RESULTS, s->dir, 1);
 	/* A file that is there will do. */
 	setenv(ENV_KERNEL, "/bin/sh", 1);
-	result_keep(&s->result, NULL);
+	result_file_keep(&s->result, NULL);
 	EXPECT_EQ(0, sh("mv %s/selftests.hotplug.1n1l2c1t.scx_runner~k*.json %s/one", s->dir,
 			s->dir));
 	snprintf(s->path, sizeof(s->path), "%s/one", s->dir);
 	EXPECT_EQ(0, python(s->path, "no_scenario", NULL));
 	/* It is said, and that is all. */
 	setenv(ENV_RESULTS, "/proc/self/exe", 1);
-	result_keep(&s->result, NULL);
+	result_file_keep(&s->result, NULL);
 }
 
 static const char *nth_name_of(const char *topology, const char *scheduler, unsigned int nr)
@@ -492,7 +485,7 @@ static const char *nth_name_of(const char *topology, const char *scheduler, unsi
 	const struct play play = { .sc = &sc, .topology = topology, .scheduler = scheduler };
 
 	memset(name, 'x', sizeof(name));
-	return result_name(&play, nr, name);
+	return result_file_name(&play, nr, name);
 }
 
 static const char *name_of(const char *topology, const char *scheduler)
@@ -565,8 +558,8 @@ TEST_F(result, files_are_kept)
 	umask(077);
 	write_result(_metadata, self->s);
 	self->s->findings.nr = 0;
-	ASSERT_EQ(0, result_write(&self->s->result, self->s->dir, &err));
-	ASSERT_EQ(0, result_write(&self->s->result, self->s->dir, &err));
+	ASSERT_EQ(0, result_file_write(&self->s->result, self->s->dir, &err));
+	ASSERT_EQ(0, result_file_write(&self->s->result, self->s->dir, &err));
 	EXPECT_EQ(0, stat(self->s->path, &st));
 	EXPECT_EQ(S_IFREG | 0644, st.st_mode);
 	EXPECT_EQ(1, st.st_nlink);
@@ -588,7 +581,7 @@ TEST_F(result, written_side_by_side)
 		if (fork())
 			continue;
 		for (j = 0; j < 10; j++)
-			if (result_write(&self->s->result, self->s->dir, &err))
+			if (result_file_write(&self->s->result, self->s->dir, &err))
 				_exit(1);
 		_exit(0);
 	}
@@ -604,7 +597,7 @@ TEST_F(result, directory_is_gone)
 	int files = open_files();
 	struct errmsg err = {};
 
-	EXPECT_EQ(-ENOENT, result_write(&self->s->result, "/nonexistent", &err));
+	EXPECT_EQ(-ENOENT, result_file_write(&self->s->result, "/nonexistent", &err));
 	EXPECT_NE(NULL, strstr(err.text, "/nonexistent/cpuset.swap.2n2l2c1t.scx_foo_-v_1.json"));
 	EXPECT_EQ(ERRMSG_FAILED, err.kind);
 	EXPECT_EQ(files, open_files());
@@ -626,7 +619,7 @@ TEST_F(result, no_space)
 	EXPECT_EQ(0, sh("cp '%s' old; dd if=/dev/zero of=fill bs=4k 2>/dev/null;"
 			" truncate -s -4096 fill", self->s->path));
 	self->s->result.total_ns++;
-	EXPECT_EQ(-ENOSPC, result_write(&self->s->result, self->s->dir, &err));
+	EXPECT_EQ(-ENOSPC, result_file_write(&self->s->result, self->s->dir, &err));
 	EXPECT_NE(NULL, strstr(err.text, "KTSTR_RESULTS"));
 	EXPECT_NE(NULL, strstr(err.text, "ENOSPC"));
 	EXPECT_EQ(0, sh("cmp '%s' old && [ $(ls -A | wc -l) = 3 ]", self->s->path));

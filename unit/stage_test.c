@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "kselftest_harness.h"
+#include "results_dir.h"
 #include "stage.h"
+#include "testutil.h"
 
 static const struct scenario sound = {
 	.suite = "some", .name = "sound", .bug = "none",
@@ -19,6 +21,7 @@ static const struct scenario mistaken = {
 static const struct scenario wide = {
 	.suite = "some", .name = "wide", .bug = "none", .min_cpus = 64,
 	.workers = { { .name = "spin", .count = 1 } },
+	.limits = { .idle = 40, .spread = UNLIMITED },
 };
 
 static const struct scenario leaving = {
@@ -35,7 +38,9 @@ static const struct scenario foreign = {
 	.steps = { RUN("bench"), WAIT("bench") },
 };
 
-static const struct suite suite = { .name = "some", .text = "some" };
+static const struct suite suite = {
+	.name = "some", .text = "some", .limits = { .gap_ms = 250, .idle = 30 },
+};
 
 FIXTURE(stage)
 {
@@ -98,6 +103,28 @@ TEST_F(stage, what_does_not_fit_is_skipped)
 	EXPECT_EQ(VERDICT_SKIP, play(&self->stage, &foreign, "1n1l2c1t", self->findings));
 	EXPECT_EQ(true, says(self->findings, "scenario", "program is not installed on this host"));
 	EXPECT_EQ(true, says(self->findings, "scenario", "Debian has it in: nowhere"));
+}
+
+/* The scenario's before the suite's before the defaults, also where there was no guest */
+TEST_F(stage, limits_are_told)
+{
+	static const char * const limits[] = {
+		"\"idle_percent\": *40", "\"gap_ms\": *250", "\"starved_percent\": *10",
+		"\"spread_percent\": *null",
+	};
+	char dir[] = "/tmp/ktstr-stage-XXXXXX";
+	size_t i;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	setenv(ENV_RESULTS, dir, 1);
+	EXPECT_EQ(VERDICT_SKIP, play(&self->stage, &wide, "1n1l2c1t", self->findings));
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		EXPECT_EQ(0, sh("grep -q '%s' %s/some.wide.*.json", limits[i], dir)) {
+			TH_LOG("%s", limits[i]);
+		}
+	}
+	unsetenv(ENV_RESULTS);
+	sh("rm -rf %s", dir);
 }
 
 TEST_F(stage, no_guest_is_no_skip)
