@@ -12,8 +12,6 @@
 #include "parallel.h"
 #include "session.h"
 
-#define CGROUP_ROOT	"/sys/fs/cgroup"
-
 /*
  * Long enough for the limits in scenarios/, beside slices of 20 ms and the 10 ms
  * in which /proc/stat counts steal: a guest's CPU gets at least MIN_CPU_NS.
@@ -37,7 +35,7 @@ static int make_cgroup(struct session *s, const struct load_group *group, char *
 	char file[128], list[1024];
 	int ret;
 
-	snprintf(path, size, CGROUP_ROOT "/%s", group->name);
+	snprintf(path, size, WIRE_CGROUPS "/%s", group->name);
 	ret = control_mkdir(&s->control, path, err);
 	if (ret || cpu_set_equal(&group->cpus, &all))
 		return ret;

@@ -25,8 +25,6 @@
 #define SCENARIO_MAX_NUMBERS	4	/* likewise */
 #define SCENARIO_COMM_SIZE	16	/* the kernel's TASK_COMM_LEN, with the NUL */
 
-#define CGROUP_ROOT	"/sys/fs/cgroup"	/* where guests have their cgroups */
-
 /**
  * enum cpus_kind - what a set of CPUs is meant to be
  * @CPUS_ALL: no restriction

@@ -45,7 +45,7 @@ struct run {
 
 static void cgroup_path(char *path, size_t size, const char *name)
 {
-	snprintf(path, size, CGROUP_ROOT "%s%s", name ? "/" : "", name ?: "");
+	snprintf(path, size, WIRE_CGROUPS "%s%s", name ? "/" : "", name ?: "");
 }
 
 static int write_cgroup(struct run *run, const char *name, const char *file, const char *value,

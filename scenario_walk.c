@@ -180,9 +180,9 @@ static const char *next_path(const char *pos, char path[WIRE_MAX_PATH])
 /* The name of a cgroup in a path; "" for the root, NULL for what is no path of one */
 static const char *name_in(const char *path)
 {
-	size_t len = strlen(CGROUP_ROOT);
+	size_t len = strlen(WIRE_CGROUPS);
 
-	if (strncmp(path, CGROUP_ROOT, len))
+	if (strncmp(path, WIRE_CGROUPS, len))
 		return NULL;
 	if (!path[len])
 		return "";
@@ -284,7 +284,7 @@ static int check_path(struct walk *walk, const char *path, struct errmsg *err)
 		return 0;
 	if (!name || !scenario_cgroup(sc, name))
 		return errmsg_set(err, ERRMSG_INPUT, 0,
-				  "there is no cgroup \"%s\"; all are in " CGROUP_ROOT, path);
+				  "there is no cgroup \"%s\"; all are in " WIRE_CGROUPS, path);
 	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name; i++)
 		if (strcmp(sc->cgroups[i].name, name) &&
 		    scenario_is_below(sc->cgroups[i].name, name))

@@ -25,6 +25,8 @@
 #define WIRE_PORT_NAME		"ktstr.wire"	/* of the virtio-console ports */
 #define WIRE_BULK_PORT_NAME	"ktstr.bulk"	/* for content of any size, without frames */
 
+#define WIRE_CGROUPS		"/sys/fs/cgroup"	/* where guests have their cgroups */
+
 #define WIRE_HEADER_SIZE	20
 #define WIRE_MAX_PAYLOAD	(64 * 1024)
 #define WIRE_MAX_FRAME		(WIRE_HEADER_SIZE + WIRE_MAX_PAYLOAD)

@@ -43,7 +43,7 @@ static const struct scenario scenarios[] = {
 		.workers = {
 			{
 				"nomads", .cgroup = "a", .percent_of_cpus = 100,
-				DOES(CGROUP, .arg = "/sys/fs/cgroup/a /sys/fs/cgroup/b"),
+				DOES(CGROUP, .arg = WIRE_CGROUPS "/a " WIRE_CGROUPS "/b"),
 			},
 			{ "settlers", .cgroup = "b", .percent_of_cpus = 100 },
 		},

@@ -93,7 +93,7 @@ static const struct mount first_mounts[] = {
 
 static const struct mount other_mounts[] = {
 	{ "proc", "/proc" },
-	{ "cgroup2", "/sys/fs/cgroup" },
+	{ "cgroup2", WIRE_CGROUPS },
 	{ "tmpfs", "/tmp" },
 	{ "tmpfs", "/run" },
 	{ "debugfs", "/sys/kernel/debug" },
@@ -173,8 +173,7 @@ static void say_hello(void)
 static void enable_controllers(void)
 {
 	static const char want[] = "+cpuset +cpu";
-	int fd = open("/sys/fs/cgroup/cgroup.subtree_control",
-		      O_WRONLY | O_CLOEXEC);
+	int fd = open(WIRE_CGROUPS "/cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, want, strlen(want)) < 0)
 		warn_user("enable the cpuset and cpu controllers: %s",

@@ -26,7 +26,7 @@
  * struct agent_options - what differs in a test that has no guest
  * @scx_dir: "/sys/kernel/sched_ext"
  * @kmsg: "/dev/kmsg"
- * @root: comes before "/sys/fs/cgroup" and others that WIRE_CLEAN cleans: "";
+ * @root: comes before WIRE_CGROUPS and others that WIRE_CLEAN cleans: "";
  *	NULL where there is nothing that it may touch
  */
 struct agent_options {

@@ -28,7 +28,6 @@
 
 #define LOOK_NS		(10 * NSEC_PER_MSEC)
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CPUS		"/sys/devices/system/cpu"
 
 static enum {
@@ -285,7 +284,7 @@ static void empty_dirs(void)
 {
 	size_t i;
 
-	empty_dir(AT_FDCWD, in_root(CGROUPS), false);
+	empty_dir(AT_FDCWD, in_root(WIRE_CGROUPS), false);
 	for (i = 0; i < ARRAY_SIZE(scratch); i++)
 		empty_dir(AT_FDCWD, in_root(scratch[i]), true);
 }
@@ -295,7 +294,7 @@ static void tell_dirs(void)
 	static char path[PATH_MAX];
 	size_t i;
 
-	tell_dir(path, snprintf(path, sizeof(path), "%s", in_root(CGROUPS)), false);
+	tell_dir(path, snprintf(path, sizeof(path), "%s", in_root(WIRE_CGROUPS)), false);
 	for (i = 0; i < ARRAY_SIZE(scratch); i++)
 		tell_dir(path, snprintf(path, sizeof(path), "%s", in_root(scratch[i])), true);
 }
@@ -324,7 +323,7 @@ static size_t read_words(const char *file, char text[256], char *words[NR_CONTRO
 
 static void write_controller(char how, const char *controller)
 {
-	int fd = open(in_root(CGROUPS "/cgroup.subtree_control"), O_WRONLY | O_CLOEXEC);
+	int fd = open(in_root(WIRE_CGROUPS "/cgroup.subtree_control"), O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0)
 		dprintf(fd, "%c%s", how, controller);
@@ -339,8 +338,8 @@ static void each_wrong_controller(void (*wrong)(char how, const char *controller
 	size_t nr_all, nr_on, i, j;
 	bool is_on;
 
-	nr_all = read_words(CGROUPS "/cgroup.controllers", all_text, all);
-	nr_on = read_words(CGROUPS "/cgroup.subtree_control", on_text, on);
+	nr_all = read_words(WIRE_CGROUPS "/cgroup.controllers", all_text, all);
+	nr_on = read_words(WIRE_CGROUPS "/cgroup.subtree_control", on_text, on);
 	for (i = 0; i < nr_all; i++) {
 		for (j = 0; j < nr_on && strcmp(all[i], on[j]); j++)
 			;

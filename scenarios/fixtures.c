@@ -12,8 +12,6 @@
 #include "ktstr_test.h"
 #include "load.h"
 
-#define CGROUP		"/sys/fs/cgroup"
-
 /* Not longer than the one slice that long_slice gives */
 #define RUN_NS		(900 * NSEC_PER_MSEC)
 
@@ -124,7 +122,7 @@ static int guest_sh(struct session *s, const char *command, struct errmsg *err)
 /* The first worker of BOUND */
 static int bound_pid(struct stage *stage, int *pid, struct errmsg *err)
 {
-	static const char * const file[] = { CGROUP "/bound/cgroup.procs" };
+	static const char * const file[] = { WIRE_CGROUPS "/bound/cgroup.procs" };
 	struct control_reply reply;
 	const char *text;
 	int ret;
@@ -161,13 +159,13 @@ static int move_one(struct stage *stage, struct errmsg *err)
 		return ret;
 	snprintf(text, sizeof(text), "%d", pid);
 	stage->groups[BOUND].cpus = (struct cpu_set){};
-	return control_write(&stage->s.control, CGROUP "/cgroup.procs", text, err);
+	return control_write(&stage->s.control, WIRE_CGROUPS "/cgroup.procs", text, err);
 }
 
 static int change_cpuset(struct stage *stage, struct errmsg *err)
 {
 	cpu_set_add(&stage->groups[BOUND].cpus, 0);
-	return control_write(&stage->s.control, CGROUP "/bound/cpuset.cpus", "0", err);
+	return control_write(&stage->s.control, WIRE_CGROUPS "/bound/cpuset.cpus", "0", err);
 }
 
 static int offline_and_online(struct stage *stage, struct errmsg *err)
@@ -359,8 +357,8 @@ static int run_trial(struct stage *stage, const struct trial *t, u64 run_ns,
 	if (ret)
 		return ret;
 	return control_sched_stop(c, STOP_NS, end, err) ?:
-	       remove_cgroup(&stage->s, CGROUP "/bound", err) ?:
-	       (first == MANY ? remove_cgroup(&stage->s, CGROUP "/many", err) : 0);
+	       remove_cgroup(&stage->s, WIRE_CGROUPS "/bound", err) ?:
+	       (first == MANY ? remove_cgroup(&stage->s, WIRE_CGROUPS "/many", err) : 0);
 }
 
 /* What the scheduler counted under this name */

@@ -13,7 +13,6 @@
 #include "ktstr_test.h"
 #include "load.h"
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CPUS		"/sys/devices/system/cpu"
 #define SCX		"/sys/kernel/sched_ext"
 
@@ -53,17 +52,18 @@ FIXTURE_TEARDOWN(reuse)
 static int make_cgroups(struct control *c, struct errmsg *err)
 {
 	static const char * const dirs[] = {
-		CGROUPS "/a", CGROUPS "/a/b", CGROUPS "/a/b/c", CGROUPS "/frozen", CGROUPS "/slow",
+		WIRE_CGROUPS "/a", WIRE_CGROUPS "/a/b", WIRE_CGROUPS "/a/b/c",
+		WIRE_CGROUPS "/frozen", WIRE_CGROUPS "/slow",
 	};
 	static const struct {
 		const char *path;
 		const char *text;
 	} files[] = {
-		{ CGROUPS "/cgroup.subtree_control", "+memory" },
-		{ CGROUPS "/a/cgroup.subtree_control", "+cpuset +cpu" },
-		{ CGROUPS "/a/cpuset.cpus", "1-2" },
-		{ CGROUPS "/a/b/cgroup.subtree_control", "+cpuset" },
-		{ CGROUPS "/slow/cpu.max", "1000 1000000" },
+		{ WIRE_CGROUPS "/cgroup.subtree_control", "+memory" },
+		{ WIRE_CGROUPS "/a/cgroup.subtree_control", "+cpuset +cpu" },
+		{ WIRE_CGROUPS "/a/cpuset.cpus", "1-2" },
+		{ WIRE_CGROUPS "/a/b/cgroup.subtree_control", "+cpuset" },
+		{ WIRE_CGROUPS "/slow/cpu.max", "1000 1000000" },
 	};
 	int ret = 0;
 	size_t i;
@@ -79,9 +79,9 @@ static int make_workers(struct control *c, struct errmsg *err)
 {
 	static const char * const cpu1[] = { "1" };
 	const struct wire_spawn groups[] = {
-		{ .name = "nested", .cgroup = CGROUPS "/a/b/c", .count = 3 },
-		{ .name = "frozen", .cgroup = CGROUPS "/frozen", .count = 2 },
-		{ .name = "slow", .cgroup = CGROUPS "/slow", .count = 4 },
+		{ .name = "nested", .cgroup = WIRE_CGROUPS "/a/b/c", .count = 3 },
+		{ .name = "frozen", .cgroup = WIRE_CGROUPS "/frozen", .count = 2 },
+		{ .name = "slow", .cgroup = WIRE_CGROUPS "/slow", .count = 4 },
 		{ .name = "bound", .count = 2, .nr_cpus = 1, .cpus = cpu1 },
 		{
 			.name = "hog", .count = 1, .attr = { SCHED_FIFO, .priority = 90 },
@@ -101,7 +101,7 @@ static int make_workers(struct control *c, struct errmsg *err)
 	if (ret)
 		return ret;
 	ret = control_start(c, NULL, 0, WIRE_FOREVER, GRACE_NS, &reply, err) ?:
-	      control_write(c, CGROUPS "/frozen/cgroup.freeze", "1", err);
+	      control_write(c, WIRE_CGROUPS "/frozen/cgroup.freeze", "1", err);
 	control_reply_free(&reply);
 	return ret;
 }
@@ -132,7 +132,7 @@ static int make_programs(struct control *c, struct errmsg *err)
 	struct control_reply reply;
 	int ret;
 
-	ret = control_program_start(c, "loop", CGROUPS "/a/b/c", loop, &reply, err);
+	ret = control_program_start(c, "loop", WIRE_CGROUPS "/a/b/c", loop, &reply, err);
 	control_reply_free(&reply);
 	return ret ?:
 	       shell(c, "setsid sleep 1000 >/dev/null 2>&1 </dev/null &", err) ?:
@@ -188,9 +188,9 @@ static void copy_allowed(char to[32], struct control_reply *reply, int pid)
 static int see(struct session *s, struct seen *seen, struct errmsg *err)
 {
 	static const char * const globs[] = {
-		"/proc/[0-9]*/stat", CGROUPS "/*/cgroup.procs", "/tmp/*/*/*", "/run/*",
+		"/proc/[0-9]*/stat", WIRE_CGROUPS "/*/cgroup.procs", "/tmp/*/*/*", "/run/*",
 		CPUS "/online", "/proc/1/status", "/proc/2/status",
-		CGROUPS "/cgroup.subtree_control", SCX "/state",
+		WIRE_CGROUPS "/cgroup.subtree_control", SCX "/state",
 	};
 	const char *text, *path;
 	struct control_reply reply;
@@ -225,7 +225,7 @@ static int see(struct session *s, struct seen *seen, struct errmsg *err)
 		copy_allowed(seen->kthreadd, &reply, 2);
 		copy(seen->online, sizeof(seen->online), control_text(&reply, CPUS "/online"));
 		copy(seen->controllers, sizeof(seen->controllers),
-		     control_text(&reply, CGROUPS "/cgroup.subtree_control"));
+		     control_text(&reply, WIRE_CGROUPS "/cgroup.subtree_control"));
 		copy(seen->state, sizeof(seen->state), control_text(&reply, SCX "/state"));
 	}
 	control_reply_free(&reply);

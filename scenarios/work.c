@@ -18,8 +18,8 @@
 #define RUN_NS		(300 * NSEC_PER_MSEC)
 #define GRACE_NS	(20 * NSEC_PER_SEC)
 
-#define CGROUP_A	"/sys/fs/cgroup/a"
-#define CGROUP_B	"/sys/fs/cgroup/b"
+#define CGROUP_A	WIRE_CGROUPS "/a"
+#define CGROUP_B	WIRE_CGROUPS "/b"
 
 /* Workers of each group: pairs, threes and teams of all fit. */
 #define WORKERS		6
