@@ -19,6 +19,10 @@
 #define MAX_DENIED_PERCENT	60
 #define MIN_BUSY_NS		(60 * NSEC_PER_MSEC)
 
+/* Of a cgroup: a line's worth of a list of CPUs, and two numbers with their names */
+#define CPUS_TEXT_SIZE		128
+#define CGROUP_TEXT_SIZE	(CPUS_TEXT_SIZE + 128)
+
 const struct limits check_defaults = {
 	/* Equals differ by less than half; one that is forgotten gets nothing. */
 	.starved = 10,
@@ -215,28 +219,28 @@ static void print_findings(const struct findings *findings, enum verdict verdict
 			ksft_print_msg("%s\n", check_format(f, line, sizeof(line)));
 }
 
-/* What it is restricted to, in words; @buf has room for 256 bytes */
+/* What it is restricted to, in words */
 static char *describe_cgroup(const struct check_run *run, const struct scenario_cgroup *cg,
-			     char *buf)
+			     char buf[CGROUP_TEXT_SIZE])
 {
-	char cpus[128] = "all";
+	char cpus[CPUS_TEXT_SIZE] = "all";
 	struct errmsg unused;
 	struct cpu_set set;
 
 	if (cg->cpus.kind != CPUS_ALL &&
 	    !scenario_resolve_cpus(&cg->cpus, run->topo, &set, &unused))
 		cpu_set_format(&set, cpus, sizeof(cpus));
-	snprintf(buf, 256, "cpuset %s", cpus);
+	snprintf(buf, CGROUP_TEXT_SIZE, "cpuset %s", cpus);
 	if (cg->weight)
-		append(buf, 256, ", cpu.weight %u", cg->weight);
+		append(buf, CGROUP_TEXT_SIZE, ", cpu.weight %u", cg->weight);
 	if (cg->quota)
-		append(buf, 256, ", cpu.max %u %%", cg->quota);
+		append(buf, CGROUP_TEXT_SIZE, ", cpu.max %u %%", cg->quota);
 	return buf;
 }
 
 static void print_cgroup(const struct check_run *run, size_t i)
 {
-	char at_start[256], at_end[256];
+	char at_start[CGROUP_TEXT_SIZE], at_end[CGROUP_TEXT_SIZE];
 
 	describe_cgroup(run, &run->cgroups[i], at_start);
 	describe_cgroup(run, run->cgroups_end ? &run->cgroups_end[i] : &run->cgroups[i], at_end);

@@ -213,8 +213,8 @@ struct check_sched {
  * @reports: of all workers
  * @nr_reports: how many
  * @before: the CPUs' times when all workers had started; NULL if they are not known
- * @settled: the same after the last step that changed who may run where, all CPUs being
- *	online; NULL if there was no such step, or none of them was online for good
+ * @settled: the same after the last step that changed who may run where; NULL if there
+ *	was no such step, no time was left after it, or a CPU is offline
  * @after: the same before all that were left stopped
  * @hotplug: CPUs went offline or came online meanwhile
  * @sched: the scheduler
