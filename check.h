@@ -5,7 +5,8 @@
  * A check that does not apply to a run has no finding. One that applies, but had
  * too little to go by, is INCONCLUSIVE, whatever it has seen. What a scheduler is
  * declared not to do is not demanded: a SKIP, with the reason. Limits are for a
- * host that has a CPU for each of the guest's, and the wider the fewer it has.
+ * host that has a CPU for each of the guest's. Most are the wider the fewer it has;
+ * that of conservation is stricter there, as idle time is then seen in part only.
  *
  * The checks, by the names in their findings:
  *
