@@ -164,7 +164,7 @@ static bool is_spared(const struct task_struct *p)
 	return p->flags & PF_KTHREAD || p->tgid == loader_pid;
 }
 
-/* Is this task forgotten for HOLD_NS? */
+/* Is this task forgotten for a while? */
 static bool is_forgotten(const struct task_struct *p, bool wakeup)
 {
 	struct task_state *state = task_state(p);
@@ -175,6 +175,7 @@ static bool is_forgotten(const struct task_struct *p, bool wakeup)
 	case KTSTR_FAULT_AFFINITY:
 		return p->nr_cpus_allowed <= param;
 	case KTSTR_FAULT_LOST_WAKEUP:
+	case KTSTR_FAULT_TAIL:
 		return wakeup && bpf_get_prandom_u32() % (u32)param == 0;
 	case KTSTR_FAULT_CGROUP_MOVE:
 		return state && state->moved;
@@ -191,10 +192,8 @@ static u64 hold_ns(const struct task_struct *p, bool wakeup)
 {
 	if (is_forgotten(p, wakeup)) {
 		stat_inc(KTSTR_STAT_FAULT);
-		return HOLD_NS;
+		return fault == KTSTR_FAULT_TAIL ? TAIL_NS : HOLD_NS;
 	}
-	if (is_fault(KTSTR_FAULT_TAIL))
-		return wakeup && bpf_get_prandom_u32() % (u32)param == 0 ? TAIL_NS : 0;
 	if (is_fault(KTSTR_FAULT_DELAY))
 		return bpf_get_prandom_u32() % (u32)param * NSEC_PER_MSEC;
 	return 0;
