@@ -279,11 +279,13 @@ struct finding {
  * @nr: how many; when there is no room, a worse one takes the place of the last
  * @unjudged: what makes a scheduler a good one could not be checked: that nothing else
  *	was wrong is no PASS
+ * @unrepeated: of a play that was no FAIL after one that was: see stage_play()
  */
 struct findings {
 	struct finding list[CHECK_MAX_FINDINGS];
 	size_t nr;
 	bool unjudged;
+	bool unrepeated;
 };
 
 /* What healthy schedulers meet on every topology; the reasons are in check.c. */

@@ -496,14 +496,6 @@ static bool is_undecided(const struct detect_row *row, const struct findings *fi
 	return finding && finding->verdict == VERDICT_INCONCLUSIVE;
 }
 
-/* Is there the one finding by which stage_play() says that something was a FAIL once only? */
-static bool is_unrepeated(const struct findings *findings)
-{
-	const struct finding *finding = check_find(findings, "scenario", NULL);
-
-	return finding && finding->verdict == VERDICT_INCONCLUSIVE;
-}
-
 void detect_judge(const struct detect_row *row, enum verdict verdict,
 		  const struct findings *findings, struct detect_result *result)
 {
@@ -548,9 +540,9 @@ int detect_play(const struct detect_plan *plan, struct detect_play *play,
 		return -ENOMEM;
 	play->result.unrepeated = 0;
 	for (tries = 0; tries < DETECT_MAX_TRIES; tries++) {
-		findings->nr = 0;
+		memset(findings, 0, sizeof(*findings));
 		detect_judge(row, play_fn(stage, &what, findings), findings, &play->result);
-		play->result.unrepeated += is_unrepeated(findings);
+		play->result.unrepeated += findings->unrepeated;
 		if (play->result.verdict != VERDICT_INCONCLUSIVE)
 			break;
 	}

@@ -402,6 +402,7 @@ enum verdict stage_play(struct stage *stage, const struct play *play, struct fin
 	verdict = play_once(stage, play, findings, &booted);
 	if (verdict == VERDICT_FAIL)
 		return verdict;
+	findings->unrepeated = true;
 	add(findings, "scenario", VERDICT_INCONCLUSIVE,
 	    "it failed before, but not once more: %s", first);
 	ksft_print_msg("INCONCLUSIVE %s.%s: it failed the first time only\n",

@@ -45,9 +45,8 @@ struct stage {
  * play it again if it failed. Writes a file into KTSTR_RESULTS, if that is set.
  *
  * On an emulated host, which may be to blame, what fails is played once more, with
- * a file of its own: @findings are those of the second, and if it fails no more there
- * is one about the first, which makes them INCONCLUSIVE: the only one of "scenario" that
- * is ever that.
+ * a file of its own: @findings are those of the second. If that is no FAIL, they are
+ * unrepeated, and one of "scenario" tells of the first, and makes them INCONCLUSIVE.
  *
  * Return: the verdict.
  */
