@@ -381,6 +381,16 @@ static enum verdict play_once(struct stage *stage, const struct play *play,
 	return verdict;
 }
 
+enum verdict stage_judge_again(struct findings *again, const char *first)
+{
+	if (check_verdict(again) == VERDICT_FAIL)
+		return VERDICT_FAIL;
+	again->unrepeated = true;
+	add(again, "scenario", VERDICT_INCONCLUSIVE, "it failed before, but not once more: %s",
+	    first);
+	return check_verdict(again);
+}
+
 /*
  * Not all that an emulated host does to a guest can be told from what a scheduler does: it
  * gives CPUs their time late, says how much it withheld in steps of 10 ms, and seems to
@@ -399,15 +409,12 @@ enum verdict stage_play(struct stage *stage, const struct play *play, struct fin
 		return verdict;
 	check_format(check_find(findings, NULL, NULL), first, sizeof(first));
 	ksft_print_msg("once more, as this emulated host may be to blame\n");
-	verdict = play_once(stage, play, findings, &booted);
-	if (verdict == VERDICT_FAIL)
-		return verdict;
-	findings->unrepeated = true;
-	add(findings, "scenario", VERDICT_INCONCLUSIVE,
-	    "it failed before, but not once more: %s", first);
-	ksft_print_msg("INCONCLUSIVE %s.%s: it failed the first time only\n",
-		       play->suite->name, play->sc->name);
-	return check_verdict(findings);
+	play_once(stage, play, findings, &booted);
+	verdict = stage_judge_again(findings, first);
+	if (findings->unrepeated)
+		ksft_print_msg("%s %s.%s: it failed the first time only\n",
+			       verdict_name(verdict), play->suite->name, play->sc->name);
+	return verdict;
 }
 
 void stage_end(struct stage *stage)

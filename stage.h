@@ -53,6 +53,18 @@ struct stage {
 enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings);
 
 /**
+ * stage_judge_again() - the verdict on a play that was a FAIL, and was played once more
+ * @again: findings of the second play; where they are no FAIL, what stage_play() says of
+ *	that is added
+ * @first: what was wrong in the first, in one line
+ *
+ * Pure computation; a part of stage_play().
+ *
+ * Return: VERDICT_FAIL or VERDICT_INCONCLUSIVE.
+ */
+enum verdict stage_judge_again(struct findings *again, const char *first);
+
+/**
  * stage_end() - end the guest that is kept, if any
  * @stage: where
  */

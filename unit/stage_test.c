@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What a play comes to when there is no guest for it; the catalogue has those with one. */
+#include <linux/kernel.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,45 @@ TEST_F(stage, no_guest_is_no_skip)
 	self->stage.reuse = true;
 	EXPECT_EQ(VERDICT_FAIL, play(&self->stage, &sound, "1n1l2c1t", self->findings));
 	EXPECT_EQ('\0', self->stage.topology[0]);
+}
+
+static void find(struct findings *findings, enum verdict verdict)
+{
+	const struct finding f = { .check = "gap", .verdict = verdict };
+
+	check_add(findings, &f, "waited");
+}
+
+/* Whatever the second play has come to, short of a FAIL: the first was one. */
+TEST_F(stage, failures_that_are_not_repeated)
+{
+	static const enum verdict seconds[] = { VERDICT_SKIP, VERDICT_PASS, VERDICT_INCONCLUSIVE };
+	struct findings *again = self->findings;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(seconds); i++) {
+		memset(again, 0, sizeof(*again));
+		find(again, seconds[i]);
+		EXPECT_EQ(VERDICT_INCONCLUSIVE, stage_judge_again(again, "FAIL of old"));
+		EXPECT_EQ(VERDICT_INCONCLUSIVE, check_verdict(again));
+		EXPECT_EQ(true, again->unrepeated);
+		EXPECT_EQ(2, again->nr);
+		EXPECT_EQ(seconds[i], again->list[0].verdict);
+		EXPECT_EQ(true, says(again, "scenario", "not once more: FAIL of old"));
+	}
+	memset(again, 0, sizeof(*again));
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, stage_judge_again(again, "FAIL of old"));
+	EXPECT_EQ(true, again->unrepeated);
+}
+
+/* The second one speaks for itself, be it another check that failed. */
+TEST_F(stage, failures_that_are_repeated)
+{
+	find(self->findings, VERDICT_PASS);
+	find(self->findings, VERDICT_FAIL);
+	EXPECT_EQ(VERDICT_FAIL, stage_judge_again(self->findings, "FAIL of old"));
+	EXPECT_EQ(false, self->findings->unrepeated);
+	EXPECT_EQ(2, self->findings->nr);
 }
 
 TEST_HARNESS_MAIN
