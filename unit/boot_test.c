@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "boot.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "memory_map.h"
 #include "session.h"
 

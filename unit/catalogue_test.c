@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #include "catalogue.h"
 #include "fixture_scheds.h"

@@ -6,7 +6,7 @@
 
 #include "channel.h"
 #include "clock.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "virtio_driver.h"
 
 #define SIZE	1000
@@ -151,7 +151,7 @@ static void *writer_thread(void *arg)
 			buf[i] = (at + i) * 2654435761U >> 24;
 		i = channel_write(w->c, buf, n);
 		at += i;
-		if (i < n && !fd_readable(w->resume_fd, 10000))
+		if (i < n && !fd_readable(w->resume_fd, 60000))
 			break;
 		if (i < n)
 			resumes(w->resume_fd);
@@ -169,7 +169,7 @@ TEST_F(channel, threads)
 	ssize_t n, i;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, writer_thread, &w));
-	while ((n = channel_read(&self->c, buf, sizeof(buf), 10 * NSEC_PER_SEC)) > 0) {
+	while ((n = channel_read(&self->c, buf, sizeof(buf), PATIENCE_NS)) > 0) {
 		for (i = 0; i < n; i++, at++)
 			ASSERT_EQ((u8)(at * 2654435761U >> 24), buf[i]);
 	}

@@ -6,7 +6,7 @@
 
 #include "check_parts.h"
 #include "clock.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define EXITED(status)	((status) << 8)
 

@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "clock.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define MS		NSEC_PER_MSEC
 #define DURATION	(3 * NSEC_PER_SEC)

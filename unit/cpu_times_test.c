@@ -4,7 +4,7 @@
 
 #include "clock.h"
 #include "cpu_times.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define TICK	(10 * NSEC_PER_MSEC)
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cpulist.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 TEST(round_trip)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "errmsg.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(errmsg) {
 	struct errmsg err;

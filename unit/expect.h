@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* @text says @part. */
 static inline void expect_in(struct __test_metadata *_metadata, const char *part,

@@ -3,7 +3,7 @@
 #include <linux/kernel.h>
 
 #include "fair.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PERCENT	(FAIR_CPU / 100)
 

@@ -25,7 +25,7 @@
 #include "host.h"
 #include "host_lock.h"
 #include "initramfs_cache.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "ktstr_vmm.h"
 #include "tiny_guest.h"
 #include "virtio_blk.h"
@@ -545,14 +545,14 @@ static bool live_as_usual(struct __test_metadata *_metadata, struct _test_data_f
 	return true;
 }
 
-TEST_F_TIMEOUT(fault, every_kind_for_good, 240)
+TEST_F(fault, every_kind_for_good)
 {
 	if (!live_as_usual(_metadata, self, variant->calls))
 		SKIP(return, "%s", self->err.text);
 	strike_all(_metadata, self, variant->error, false);
 }
 
-TEST_F_TIMEOUT(fault, every_call, 240)
+TEST_F(fault, every_call)
 {
 	if (!live_as_usual(_metadata, self, variant->calls))
 		SKIP(return, "%s", self->err.text);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fixture_scheds.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "own_path.h"
 #include "testutil.h"
 

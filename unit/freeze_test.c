@@ -16,11 +16,11 @@
 #include "clock.h"
 #include "held.h"
 #include "host.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "ktstr_vmm.h"
 #include "tiny_guest.h"
 
-#define WAIT_NS		(60 * NSEC_PER_SEC)
+#define WAIT_NS		PATIENCE_NS
 #define MAX_CPUS	64
 
 /* What guest_count keeps, at the code of its CPUs but the first */

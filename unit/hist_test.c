@@ -6,7 +6,7 @@
 #include <linux/kernel.h>
 
 #include "hist.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 TEST(buckets_are_in_order)
 {

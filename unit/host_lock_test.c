@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "host_lock.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "testutil.h"
 
 FIXTURE(lock) {

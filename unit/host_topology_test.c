@@ -4,7 +4,7 @@
 #include <sched.h>
 
 #include "host_topology.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "tree.h"
 
 TREE(one_socket);

@@ -27,7 +27,7 @@
 #include "clock.h"
 #include "host.h"
 #include "initramfs_cache.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
 #include "smaps.h"
@@ -230,7 +230,6 @@ TEST_F(cache, writer_killed)
 {
 	const char *text = long_text();
 	unsigned int i, unfinished = 0;
-	u64 start;
 	pid_t pid;
 
 	for (i = 0; i < 40; i++) {
@@ -244,9 +243,8 @@ TEST_F(cache, writer_killed)
 		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 		unfinished += !sh("test \"$(stat -c %%a %s/* 2>/dev/null)\" = 600", self->dir);
 
-		start = clock_ns();
+		/* Who has waited in vain for the writer notes that. */
 		ASSERT_EQ(0, get(self, &self->seg, text));
-		EXPECT_GT(4 * NSEC_PER_SEC, clock_ns() - start);
 		EXPECT_STREQ("", self->seg.note.text);
 		EXPECT_TRUE(holds(&self->seg, text));
 		initramfs_cache_put(&self->seg);
@@ -433,7 +431,7 @@ TEST_F(cache, writer_stopped)
 	start = clock_ns();
 	expect_private(_metadata, self, "waiting for its writer: ETIMEDOUT");
 	EXPECT_LT(4 * NSEC_PER_SEC, clock_ns() - start);
-	EXPECT_GT(20 * NSEC_PER_SEC, clock_ns() - start);
+	EXPECT_GT(PATIENCE_NS, clock_ns() - start);
 
 	pid = fork();
 	if (!pid) {
@@ -557,7 +555,7 @@ static struct ktstr_vm *run_guest(struct _test_data_cache *self, const char *suf
 	snprintf(kernel, sizeof(kernel), "/proc/self/fd/%d", fd);
 	if (!ktstr_vm_create(&vm, &cfg, &self->err) && !ktstr_vm_load(vm, &self->err) &&
 	    !ktstr_vm_start(vm, &self->err))
-		ktstr_vm_wait(vm, 60 * NSEC_PER_SEC);
+		ktstr_vm_wait(vm, PATIENCE_NS);
 	close(fd);
 	return vm;
 }

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "initramfs.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "testutil.h"
 
 #ifdef WITH_ASAN

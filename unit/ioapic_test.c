@@ -20,7 +20,7 @@
 
 #include "ioapic.h"
 #include "ioapic_routing.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* Redirection entries as a driver makes them (82093AA datasheet, 3.2.4) */
 #define LOWEST_PRIORITY	BIT_ULL(8)

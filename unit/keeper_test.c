@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* ADD_LATER: once the test lets it */
 enum { ADD, ADD_LATER, DIE };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernel_log.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 static const char healthy[] =
 	"[    0.000000] Linux version 6.12.0 (cc) #1 SMP\n"

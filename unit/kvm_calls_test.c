@@ -21,7 +21,7 @@
 #include "clock.h"
 #include "host.h"
 #include "ioapic.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
 #include "session.h"
@@ -635,7 +635,7 @@ TEST_F(calls, ends_of_a_vcpu)
 		vcpu_run.fill = ends[i].fill;
 		vcpu_run.error = ends[i].error;
 		start(_metadata, self, "1n1l1c1t", guest_spin);
-		EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+		EXPECT_EQ(0, ktstr_vm_wait(self->vm, PATIENCE_NS));
 		r = ktstr_vm_result(self->vm);
 		EXPECT_EQ(ends[i].state, r->state);
 		EXPECT_NE(NULL, strstr(r->reason, ends[i].reason)) {
@@ -647,7 +647,7 @@ TEST_F(calls, ends_of_a_vcpu)
 /* Start a guest, whose vCPU is about to call KVM_RUN for the first time then. */
 static void start_old(struct __test_metadata *_metadata, struct _test_data_calls *self)
 {
-	const u64 deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	const u64 deadline = clock_ns() + PATIENCE_NS;
 
 	vcpu_run.old = true;
 	vcpu_run.entered = false;
@@ -809,7 +809,7 @@ TEST_F(calls, refused_routes)
 
 	self->cfg.irqchip = KTSTR_IRQCHIP_SPLIT;
 	start(_metadata, self, "1n1l1c1t", guest_ioapic);
-	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, PATIENCE_NS));
 	show(_metadata, self->vm, text, sizeof(text));
 	EXPECT_EQ(0, ktstr_vm_result(self->vm)->irq_failures);
 	EXPECT_NE(NULL, strstr(text, "the guest powered off"));
@@ -817,7 +817,7 @@ TEST_F(calls, refused_routes)
 
 	host.no_routes = true;
 	start(_metadata, self, "1n1l1c1t", guest_ioapic);
-	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, PATIENCE_NS));
 	show(_metadata, self->vm, text, sizeof(text));
 	EXPECT_EQ(1, ktstr_vm_result(self->vm)->irq_failures);
 	EXPECT_NE(NULL, strstr(text, "KVM refused its interrupt routes 1 times")) {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "load.h"
 
 #define MS	NSEC_PER_MSEC

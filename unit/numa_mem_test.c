@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "memory_map.h"
 #include "numa_mem.h"
 #include "testutil.h"

@@ -12,13 +12,11 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "parallel.h"
 #include "testutil.h"
 
 #define MAX_ITEMS	4096
-
-#define DEADLINE_NS	(5 * NSEC_PER_SEC)
 
 /* Who did what; the threads write to entries of their own */
 struct log {
@@ -35,7 +33,7 @@ struct log {
 static void arrive(struct log *log)
 {
 	static __thread unsigned int last_run;
-	const u64 deadline = clock_ns() + DEADLINE_NS;
+	const u64 deadline = clock_ns() + PATIENCE_NS;
 	sigset_t blocked;
 
 	if (last_run == log->run)

@@ -20,7 +20,7 @@
 
 #include "clock.h"
 #include "devices.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
 #include "own_path.h"
@@ -29,8 +29,7 @@
 #define NODE_MEMORY	((u64)SZ_16M)
 
 /* No payload takes more than a second or two, unless the machine is busy. */
-#define WAIT_NS		(40 * NSEC_PER_SEC)
-#define TEST_TIMEOUT	120
+#define WAIT_NS		PATIENCE_NS
 
 /* A machine with a payload in the place of its kernel */
 struct machine {
@@ -412,7 +411,7 @@ static void check_cpus(struct __test_metadata *_metadata, struct machine *m)
 	}
 }
 
-TEST_F_TIMEOUT(guest, cpus, TEST_TIMEOUT)
+TEST_F(guest, cpus)
 {
 	static const struct {
 		enum cpuid_vendor vendor;
@@ -659,7 +658,7 @@ static void check_hmat_caches(struct __test_metadata *_metadata, struct machine 
 	EXPECT_EQ(i, nr);
 }
 
-TEST_F_TIMEOUT(guest, tables, TEST_TIMEOUT)
+TEST_F(guest, tables)
 {
 	struct machine *m = &self->m;
 
@@ -1061,62 +1060,62 @@ FIXTURE_TEARDOWN(irqs)
 	end(&self->irqs.m);
 }
 
-TEST_F_TIMEOUT(irqs, edge, TEST_TIMEOUT)
+TEST_F(irqs, edge)
 {
 	test_edge(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, level, TEST_TIMEOUT)
+TEST_F(irqs, level)
 {
 	test_level(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, held_line, TEST_TIMEOUT)
+TEST_F(irqs, held_line)
 {
 	test_held_line(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, nmi, TEST_TIMEOUT)
+TEST_F(irqs, nmi)
 {
 	test_nmi(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, masked, TEST_TIMEOUT)
+TEST_F(irqs, masked)
 {
 	test_masked(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, logical, TEST_TIMEOUT)
+TEST_F(irqs, logical)
 {
 	test_logical(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, destination_255, TEST_TIMEOUT)
+TEST_F(irqs, destination_255)
 {
 	test_destination_255(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, ipi, TEST_TIMEOUT)
+TEST_F(irqs, ipi)
 {
 	test_ipi(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, ipi_shorthands, TEST_TIMEOUT)
+TEST_F(irqs, ipi_shorthands)
 {
 	test_ipi_shorthands(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, relay, TEST_TIMEOUT)
+TEST_F(irqs, relay)
 {
 	test_relay(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, timer, TEST_TIMEOUT)
+TEST_F(irqs, timer)
 {
 	test_timer(_metadata, &self->irqs);
 }
 
-TEST_F_TIMEOUT(irqs, deadline_timer, TEST_TIMEOUT)
+TEST_F(irqs, deadline_timer)
 {
 	if (!test_timer_mode(_metadata, &self->irqs, TIMER_DEADLINE))
 		SKIP(return, "this KVM has no TSC deadline timer");
@@ -1147,7 +1146,7 @@ FIXTURE_TEARDOWN(many_cpus)
 	end(&self->irqs.m);
 }
 
-TEST_F_TIMEOUT(many_cpus, irqs, TEST_TIMEOUT)
+TEST_F(many_cpus, irqs)
 {
 	test_edge(_metadata, &self->irqs);
 	test_level(_metadata, &self->irqs);
@@ -1257,7 +1256,7 @@ static void echo(struct __test_metadata *_metadata, struct _test_data_console *s
 }
 
 /* 4.2.2 and 5.3: what the device is, before and after the driver has it */
-TEST_F_TIMEOUT(console, registers, TEST_TIMEOUT)
+TEST_F(console, registers)
 {
 	const struct console_report *r = &self->state;
 	unsigned int i;
@@ -1275,7 +1274,7 @@ TEST_F_TIMEOUT(console, registers, TEST_TIMEOUT)
 }
 
 /* Less than a buffer, just one, more than one, and more than the rings hold */
-TEST_F_TIMEOUT(console, echo, TEST_TIMEOUT)
+TEST_F(console, echo)
 {
 	static const u32 lens[] = { 1, 31, 511, 70003, 512, 513, 4096, 16 * 512 + 1 };
 	unsigned int i;
@@ -1287,7 +1286,7 @@ TEST_F_TIMEOUT(console, echo, TEST_TIMEOUT)
 		echo(_metadata, self, 16 + i, 1 + i % 16);
 }
 
-TEST_F_TIMEOUT(console, reset, TEST_TIMEOUT)
+TEST_F(console, reset)
 {
 	const u64 features[] = { BASE_FEATURES, BASE_FEATURES | variant->features };
 	const struct console_report *r = &self->state;
@@ -1308,7 +1307,7 @@ TEST_F_TIMEOUT(console, reset, TEST_TIMEOUT)
 }
 
 /* 2.1.2: a device that was given nonsense says so, and is as new after a reset. */
-TEST_F_TIMEOUT(console, broken_ring, TEST_TIMEOUT)
+TEST_F(console, broken_ring)
 {
 	const struct console_report *r = &self->state;
 
@@ -1324,7 +1323,7 @@ TEST_F_TIMEOUT(console, broken_ring, TEST_TIMEOUT)
 	echo(_metadata, self, 1000, 3);
 }
 
-TEST_F_TIMEOUT(console, close_and_open, TEST_TIMEOUT)
+TEST_F(console, close_and_open)
 {
 	request(_metadata, self, &(struct console_request) { .action = CONSOLE_CLOSE });
 	receive_state(_metadata, self);
@@ -1335,7 +1334,7 @@ TEST_F_TIMEOUT(console, close_and_open, TEST_TIMEOUT)
  * What lies in the queue when the machine ends is not lost: neither what one look
  * at the queue does not take, nor what there is no room for until it is read.
  */
-TEST_F_TIMEOUT(console, last_words, TEST_TIMEOUT)
+TEST_F(console, last_words)
 {
 	const u32 len = SZ_512K;
 	static u64 page[CONSOLE_PAGE / sizeof(u64)];
@@ -1354,7 +1353,7 @@ TEST_F_TIMEOUT(console, last_words, TEST_TIMEOUT)
 }
 
 /* A payload that halts until the console interrupts is woken by what it is sent. */
-TEST_F_TIMEOUT(console, interrupts, TEST_TIMEOUT)
+TEST_F(console, interrupts)
 {
 	unsigned int i;
 
@@ -1395,7 +1394,7 @@ FIXTURE_TEARDOWN(power)
 }
 
 /* Any CPU can end the machine, on either irqchip, while others halt. */
-TEST_F_TIMEOUT(power, any_cpu, TEST_TIMEOUT)
+TEST_F(power, any_cpu)
 {
 	struct machine *m = &self->m;
 	const struct ktstr_vm_result *r;

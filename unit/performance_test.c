@@ -28,7 +28,7 @@
 #include "clock.h"
 #include "host.h"
 #include "host_lock.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "ktstr_vmm.h"
 #include "memory_map.h"
 #include "performance.h"
@@ -645,7 +645,7 @@ TEST_F(mode, guest_that_ends_at_once)
 	end_at_once(_metadata, self);
 	ASSERT_EQ(0, sched_getaffinity(0, sizeof(before), &before));
 	launch(_metadata, self);
-	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, PATIENCE_NS));
 	EXPECT_EQ(KTSTR_VM_TRIPLE_FAULT, ktstr_vm_result(self->vm)->state);
 	ASSERT_EQ(0, sched_getaffinity(0, sizeof(after), &after));
 	EXPECT_NE(0, CPU_EQUAL(&before, &after));
@@ -665,7 +665,7 @@ TEST_F(mode, overcommitted_guest_that_ends_at_once)
 	};
 	end_at_once(_metadata, self);
 	launch(_metadata, self);
-	EXPECT_EQ(0, ktstr_vm_wait(self->vm, 60 * NSEC_PER_SEC));
+	EXPECT_EQ(0, ktstr_vm_wait(self->vm, PATIENCE_NS));
 	EXPECT_EQ(KTSTR_VM_TRIPLE_FAULT, ktstr_vm_result(self->vm)->state);
 	EXPECT_EQ(NULL, strstr(ktstr_vm_result(self->vm)->warnings, "SCHED_BATCH"));
 	EXPECT_EQ(SCHED_OTHER, sched_getscheduler(0));
@@ -839,7 +839,7 @@ TEST_F(mode, contention_that_passes)
 	self->cfg.topo = (struct topology){ .nodes = 1, .llcs = 1, .cores = 2, .threads = 1 };
 	few_files(_metadata);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, many_files_later, NULL));
-	ret = ktstr_vm_launch(&self->vm, &self->cfg, 20 * NSEC_PER_SEC, &self->err);
+	ret = ktstr_vm_launch(&self->vm, &self->cfg, PATIENCE_NS, &self->err);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, ret) {
 		TH_LOG("%s", self->err.text);
@@ -871,10 +871,10 @@ TEST_F(mode, no_contention)
 
 	self->cfg.topo = (struct topology){ .nodes = 1, .llcs = 1, .cores = 1, .threads = 1 };
 	self->cfg.kernel = "/nonexistent/vmlinux";
-	EXPECT_EQ(-ENOENT, ktstr_vm_launch(&self->vm, &self->cfg, 60 * NSEC_PER_SEC, &self->err));
+	EXPECT_EQ(-ENOENT, ktstr_vm_launch(&self->vm, &self->cfg, PATIENCE_NS, &self->err));
 	EXPECT_EQ(NULL, self->vm);
 	EXPECT_EQ(NULL, strstr(self->err.text, "tried"));
-	EXPECT_GT(10 * NSEC_PER_SEC, clock_ns() - start);
+	EXPECT_GT(PATIENCE_NS, clock_ns() - start);
 }
 
 TEST_HARNESS_MAIN

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <linux/kernel.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "placement.h"
 #include "tree.h"
 

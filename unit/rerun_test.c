@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "emulated.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "rerun.h"
 #include "testutil.h"
 

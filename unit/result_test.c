@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "json_text.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "result_file.h"
 #include "results_dir.h"
 #include "testutil.h"

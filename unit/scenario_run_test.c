@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #include "check.h"
 #include "clock.h"

@@ -4,7 +4,7 @@
 #include <linux/serial_reg.h>
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "uart.h"
 
 FIXTURE(uart) {

@@ -5,7 +5,7 @@
 #include <linux/types.h>
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "vcpu_exit.h"
 
 FIXTURE(vcpu_exit) {

@@ -2,7 +2,7 @@
 /* What a vCPU waits for, from its registers. */
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "vcpu_state.h"
 
 static void set_register(struct vcpu_state *state, unsigned int offset, u32 value)

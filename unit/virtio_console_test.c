@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "virtio_console.h"
 #include "virtio_driver.h"
 #include "virtio_fuzz.h"
@@ -884,7 +884,7 @@ TEST_F(console, threads)
 		idle = guest_enable_irq(g, RX);
 		idle = guest_enable_irq(g, TX) && idle;
 		if (idle && (got < STREAM_SIZE || g->queues[TX].nr_free < QUEUE_SIZE)) {
-			ASSERT_TRUE(fd_readable(self->m.irq_fd, 10000)) {
+			ASSERT_TRUE(fd_readable(self->m.irq_fd, 60000)) {
 				TH_LOG("lost: %zu sent, %zu received", sent, got);
 			}
 		}

@@ -2,7 +2,7 @@
 /* Warnings are whole lines, as many as fit. */
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "warnings.h"
 
 TEST(lines)

@@ -4,7 +4,7 @@
 
 #include <linux/kernel.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "wire.h"
 
 /* Check values: the CRC catalogue's "123456789", and zlib's crc32() */

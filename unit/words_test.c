@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stddef.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "words.h"
 
 TEST(whole_words_only)
