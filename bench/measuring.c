@@ -12,7 +12,7 @@
 #include "bench.h"
 #include "unit/agent_peer.h"
 
-#define RUN_NS		(400 * MSEC)
+#define ROUND_NS		(400 * MSEC)
 #define GRACE_NS	(20 * SEC)
 #define ROUNDS		5	/* for each run that is asked for */
 
@@ -50,7 +50,7 @@ static int measure(struct peer *p, const char *cpu, double *full, double *bare)
 
 	ret = spawn(p, "full", cpu, 0) ?:
 	      spawn(p, "bare", cpu, WIRE_SPAWN_BARE) ?:
-	      CALL(control_start, NULL, 0, RUN_NS, GRACE_NS) ?:
+	      CALL(control_start, NULL, 0, ROUND_NS, GRACE_NS) ?:
 	      CALL(control_stop, NULL, 0, GRACE_NS, GRACE_NS);
 	if (ret)
 		return ret;

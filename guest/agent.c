@@ -163,8 +163,9 @@ static void say_hello(void)
 	uname(&uts);
 	hello.release = uts.release;
 	hello.nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	hello.uptime_ns = uptime_ns();
+	/* In this order: it is never up for less than its clock says. */
 	hello.monotonic_ns = clock_ns();
+	hello.uptime_ns = uptime_ns();
 	wire_put_hello(out_begin(WIRE_HELLO, 0), &hello);
 	out_end();
 	out_flush();

@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "control.h"
+#include "patience.h"
 
 #define SEC	NSEC_PER_SEC
 #define MSEC	NSEC_PER_MSEC
@@ -78,7 +79,7 @@ static inline bool peer_open(struct peer *p)
 		return false;
 	p->fd = fds[0];
 	p->other_fd = fds[1];
-	control_init(&p->c, &peer_ops, p, 5 * SEC);
+	control_init(&p->c, &peer_ops, p, PATIENCE_NS);
 	return true;
 }
 
@@ -190,5 +191,31 @@ static inline void agent_stop(struct peer *p)
 	CALL(control_spawn, (&(struct wire_spawn) {				\
 		.name = group, .count = nr, .phases[0].work = work_type,		\
 	}))
+
+/* Run one group for @ns; its reports are in the reply then. */
+static inline int peer_run(struct peer *p, const struct wire_spawn *spawn, u64 ns)
+{
+	return CALL(control_spawn, spawn) ?:
+	       CALL(control_start, NULL, 0, ns, PATIENCE_NS) ?:
+	       CALL(control_stop, NULL, 0, PATIENCE_NS, PATIENCE_NS);
+}
+
+#define RUN_NS		(150 * MSEC)
+#define MAX_RUN_NS	(40 * SEC)
+
+/* The same, for longer and longer, until it came to what they are to do. */
+static inline int peer_run_until(struct peer *p, const struct wire_spawn *spawn,
+				 bool (*seen)(const struct peer *p))
+{
+	int ret = 0;
+	u64 ns;
+
+	for (ns = RUN_NS; ns < MAX_RUN_NS && !ret; ns *= 2) {
+		ret = peer_run(p, spawn, ns);
+		if (!ret && seen(p))
+			break;
+	}
+	return ret;
+}
 
 #endif /* KTSTR_AGENT_PEER_H */

@@ -35,8 +35,9 @@ static const char *const *script(struct peer *p, const char *text)
 
 #define ENABLE		"echo fake_1.0 >root/ops; echo enabled >state; "
 
-/* What the kernel does once the process has ended */
-#define DISABLE_LATER	"setsid sh -c 'sleep 1; echo disabled >state' & "
+/* What the kernel does once the process has ended; it is slow. */
+#define DISABLE_LATER	"p=$$; setsid sh -c \"while kill -0 $p; do sleep 0.02; done; sleep 1; " \
+			"echo disabled >state\" 2>/dev/null & "
 
 FIXTURE(agent) {
 	struct peer *p;
@@ -49,7 +50,7 @@ FIXTURE_SETUP(agent)
 	self->p = calloc(1, sizeof(*self->p));
 	ASSERT_NE(NULL, self->p);
 	ASSERT_TRUE(agent_start(self->p));
-	if (control_wait_hello(&self->p->c, 10 * SEC, &self->p->err)) {
+	if (control_wait_hello(&self->p->c, PATIENCE_NS, &self->p->err)) {
 		agent_end(self->p, log, sizeof(log));
 		ASSERT_TRUE(false) TH_LOG("%s; %s", self->p->err.text, log);
 	}
@@ -59,6 +60,30 @@ FIXTURE_TEARDOWN(agent)
 {
 	agent_stop(self->p);
 	free(self->p);
+}
+
+static bool exists(struct peer *p, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	return !access(path, F_OK);
+}
+
+static bool has_text(struct peer *p, const char *name, const char *want)
+{
+	char path[256], text[256];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
+	f = fopen(path, "re");
+	if (f) {
+		n = fread(text, 1, sizeof(text) - 1, f);
+		fclose(f);
+	}
+	text[n] = '\0';
+	return !strcmp(text, want);
 }
 
 /* Let all workers that wait run, and collect their reports. */
@@ -78,8 +103,8 @@ TEST_F(agent, hello)
 	EXPECT_STREQ(uts.release, hello->release);
 	EXPECT_EQ(sysconf(_SC_NPROCESSORS_ONLN), hello->nr_cpus);
 	EXPECT_LE(hello->monotonic_ns, now);
-	EXPECT_GT(hello->monotonic_ns + 10 * SEC, now);
-	EXPECT_GE(hello->uptime_ns + MSEC, hello->monotonic_ns);
+	EXPECT_GT(hello->monotonic_ns + PATIENCE_NS, now);
+	EXPECT_GE(hello->uptime_ns, hello->monotonic_ns);
 }
 
 TEST_F(agent, read_globs)
@@ -195,16 +220,16 @@ TEST_F(agent, run)
 	const char *const missing[] = { "/no/such/program", NULL };
 	struct peer *p = self->p;
 
-	ASSERT_EQ(0, CALL(control_run, echo, 5 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_run, echo, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_STREQ("a b c\n", p->reply.output);
 	EXPECT_EQ(0, p->reply.wait_status);
-	ASSERT_EQ(0, CALL(control_run, no, 5 * SEC));
+	ASSERT_EQ(0, CALL(control_run, no, PATIENCE_NS));
 	EXPECT_STREQ("", p->reply.output);
 	EXPECT_EQ(1, WEXITSTATUS(p->reply.wait_status));
-	EXPECT_EQ(-ENOENT, CALL(control_run, missing, 5 * SEC));
+	EXPECT_EQ(-ENOENT, CALL(control_run, missing, PATIENCE_NS));
 	expect_in(_metadata, "/no/such/program", p->err.text);
 	expect_in(_metadata, "ENOENT", p->err.text);
-	ASSERT_EQ(0, CALL(control_run, script(p, "kill -9 $$"), 5 * SEC));
+	ASSERT_EQ(0, CALL(control_run, script(p, "kill -9 $$"), PATIENCE_NS));
 	EXPECT_TRUE(WIFSIGNALED(p->reply.wait_status));
 	EXPECT_EQ(9, WTERMSIG(p->reply.wait_status));
 }
@@ -214,10 +239,10 @@ TEST_F(agent, run_output)
 	struct peer *p = self->p;
 
 	ASSERT_EQ(0, CALL(control_run, script(p, "echo out; echo err >&2; cat"),
-			  5 * SEC));
+			  PATIENCE_NS));
 	EXPECT_STREQ("out\nerr\n", p->reply.output);
 	ASSERT_EQ(0, CALL(control_run,
-			  script(p, "head -c 300000 /dev/zero | tr '\\0' x"), 5 * SEC));
+			  script(p, "head -c 300000 /dev/zero | tr '\\0' x"), PATIENCE_NS));
 	EXPECT_EQ(300000, p->reply.output_len);
 	EXPECT_EQ(300000, strspn(p->reply.output, "x"));
 }
@@ -225,31 +250,33 @@ TEST_F(agent, run_output)
 TEST_F(agent, run_does_not_wait_for_the_background)
 {
 	struct peer *p = self->p;
-	u64 before = clock_ns();
+	pid_t pid;
 
-	ASSERT_EQ(0, CALL(control_run, script(p, "sleep 3 & echo x"), 5 * SEC));
-	EXPECT_STREQ("x\n", p->reply.output);
-	EXPECT_GT(2 * SEC, clock_ns() - before);
+	/* Longer than it is given */
+	ASSERT_EQ(0, CALL(control_run, script(p, "sleep 1000 & echo $!"), PATIENCE_NS));
+	pid = atoi(p->reply.output);
+	ASSERT_LT(0, pid);
+	EXPECT_EQ(0, kill(pid, SIGKILL));
 }
 
 TEST_F(agent, run_timeout)
 {
 	struct peer *p = self->p;
-	u64 before = clock_ns();
-	char command[64];
+	pid_t pid = 0;
+	u64 ns;
 
-	EXPECT_EQ(-ETIMEDOUT, CALL(control_run,
-				   script(p, "sleep 100 & echo $!; wait"), 300 * MSEC));
+	/* Longer, where it takes that until it has said something */
+	for (ns = 300 * MSEC; ns < PATIENCE_NS && !pid; ns *= 2) {
+		EXPECT_EQ(-ETIMEDOUT, CALL(control_run,
+					   script(p, "sleep 1000 & echo $!; wait"), ns));
+		pid = atoi(p->reply.output);
+	}
 	EXPECT_FALSE(p->c.silent);
-	EXPECT_GT(3 * SEC, clock_ns() - before);
 	expect_in(_metadata, "killed", p->err.text);
 	EXPECT_EQ(true, p->reply.done);
 	/* What it has started is no more, either. */
-	ASSERT_LT(0, atoi(p->reply.output));
-	snprintf(command, sizeof(command), "kill -0 %d", atoi(p->reply.output));
-	usleep(100000);
-	ASSERT_EQ(0, CALL(control_run, script(p, command), 5 * SEC));
-	EXPECT_NE(0, p->reply.wait_status);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(wait_until(kill(pid, 0)));
 }
 
 /* What glibc keeps for itself: its posix_spawn() has them ignored, as in all that make runs. */
@@ -277,7 +304,7 @@ TEST_F(agent, signals)
 	ASSERT_EQ(0, CALL(control_read, globs, 1));
 	EXPECT_EQ(1UL << (SIGUSR1 - 1) | 1UL << (SIGPIPE - 1),
 		  ignored_signals(control_text(&p->reply, "%s", path)) & ~LIBC_SIGNALS);
-	ASSERT_EQ(0, CALL(control_run, script(p, "exec cat /proc/self/status"), 5 * SEC));
+	ASSERT_EQ(0, CALL(control_run, script(p, "exec cat /proc/self/status"), PATIENCE_NS));
 	EXPECT_EQ(0, ignored_signals(p->reply.output) & ~LIBC_SIGNALS);
 	expect_in(_metadata, "SigBlk:\t0000000000000000", p->reply.output);
 }
@@ -320,11 +347,26 @@ static unsigned int first_cpu(void)
 	return cpu;
 }
 
+/* Each has three quarters of the time for waiting. */
+static bool all_have_shared(const struct control_reply *reply)
+{
+	const struct wire_report *r;
+	size_t i;
+
+	for (i = 0; i < reply->nr_reports; i++) {
+		r = &reply->reports[i].r;
+		if (!r->units || r->run_delay_ns <= 20 * MSEC || !r->nivcsw ||
+		    r->max_raw_gap_ns < MSEC)
+			return false;
+	}
+	return true;
+}
+
 /* Four workers on one CPU: they share it, and none is ever elsewhere. */
 TEST_F(agent, workers_share_a_cpu)
 {
 	unsigned int cpu = first_cpu(), n, i;
-	u64 units, cpu_ns = 0, wall_ns = 0;
+	u64 units, cpu_ns = 0, wall_ns = 0, ns;
 	const struct wire_report *r;
 	struct peer *p = self->p;
 	cpu_set_t one;
@@ -332,12 +374,19 @@ TEST_F(agent, workers_share_a_cpu)
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	ASSERT_EQ(0, sched_setaffinity(p->pid, sizeof(one), &one));
-	ASSERT_EQ(0, SPAWN("left", 2, WIRE_WORK_SPIN))
-		TH_LOG("%s", p->err.text);
-	ASSERT_EQ(2, p->reply.nr_pids);
-	EXPECT_LT(0, p->reply.pids[1]);
-	ASSERT_EQ(0, SPAWN("right", 2, WIRE_WORK_SPIN));
-	ASSERT_EQ(0, go(p, 300 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+	for (ns = 300 * MSEC; ns < MAX_RUN_NS; ns *= 2) {
+		ASSERT_EQ(0, SPAWN("left", 2, WIRE_WORK_SPIN)) {
+			TH_LOG("%s", p->err.text);
+		}
+		ASSERT_EQ(2, p->reply.nr_pids);
+		EXPECT_LT(0, p->reply.pids[1]);
+		ASSERT_EQ(0, SPAWN("right", 2, WIRE_WORK_SPIN));
+		ASSERT_EQ(0, go(p, ns, PATIENCE_NS)) {
+			TH_LOG("%s", p->err.text);
+		}
+		if (all_have_shared(&p->reply))
+			break;
+	}
 
 	ASSERT_EQ(4, p->reply.nr_reports);
 	sum(&p->reply, "left", &n, &units);
@@ -350,7 +399,7 @@ TEST_F(agent, workers_share_a_cpu)
 		r = &p->reply.reports[i].r;
 		EXPECT_EQ(i % 2, r->index);
 		EXPECT_EQ(0, r->flags);
-		EXPECT_LE(300 * MSEC, r->wall_ns);
+		EXPECT_LE(ns, r->wall_ns);
 		EXPECT_LT(0, r->cpu_ns);
 		EXPECT_LE(r->cpu_ns, r->wall_ns);
 		EXPECT_EQ(1ULL << cpu, cpus_of(r));
@@ -358,12 +407,10 @@ TEST_F(agent, workers_share_a_cpu)
 		EXPECT_LE(r->gap.sched_ns, r->gap.run_delay_ns);
 		EXPECT_LE(r->gap.run_delay_ns, r->gap.raw_ns);
 		EXPECT_LE(r->gap.raw_ns, r->max_raw_gap_ns);
-		EXPECT_LE(r->max_raw_gap_ns, 300 * MSEC);
+		EXPECT_LE(r->max_raw_gap_ns, ns);
 		EXPECT_GE(r->gap.sched_ns + r->gap.steal_ns, r->gap.run_delay_ns);
-		EXPECT_LE(r->gap.at_ns + r->gap.raw_ns, 300 * MSEC);
-		/* Each has three quarters of the time for waiting. */
+		EXPECT_LE(r->gap.at_ns + r->gap.raw_ns, ns);
 		EXPECT_LT(20 * MSEC, r->run_delay_ns);
-		EXPECT_LE(r->run_delay_ns + r->cpu_ns, r->wall_ns + 50 * MSEC);
 		EXPECT_LT(0, r->timeslices);
 		EXPECT_LE(MSEC, r->max_raw_gap_ns);
 		EXPECT_LT(0, r->nivcsw);
@@ -388,12 +435,14 @@ TEST_F(agent, gap_of_a_stopped_worker)
 	pid = p->reply.pids[0];
 	/* Helps if this host is busy; if it may not be, that is no matter. */
 	setpriority(PRIO_PROCESS, pid, -20);
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, SEC));
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
 	usleep(200000);
 	kill(pid, SIGSTOP);
 	usleep(200000);
 	kill(pid, SIGCONT);
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, PATIENCE_NS)) {
+		TH_LOG("%s", p->err.text);
+	}
 	ASSERT_EQ(1, p->reply.nr_reports);
 	r = &p->reply.reports[0].r;
 	EXPECT_EQ(0, r->flags);
@@ -403,35 +452,46 @@ TEST_F(agent, gap_of_a_stopped_worker)
 	EXPECT_LE(r->cpu_ns, r->wall_ns - 195 * MSEC);
 }
 
+/* Of one that was stopped: what it did after that until the end is one gap, the longest. */
+static bool is_stuck(const struct wire_report *r)
+{
+	return r->units && r->max_raw_gap_ns == r->gap.raw_ns &&
+	       r->wall_ns == r->gap.at_ns + r->gap.raw_ns;
+}
+
 TEST_F(agent, worker_stuck_at_the_end)
 {
-	const struct wire_report *r;
+	const struct wire_report *r, *other;
 	struct peer *p = self->p;
-	u64 before = clock_ns();
 	pid_t pid;
+	u64 ns;
 
-	ASSERT_EQ(0, SPAWN("two", 2, WIRE_WORK_SPIN));
-	pid = p->reply.pids[0];
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, SEC));
-	usleep(200000);
-	kill(pid, SIGSTOP);
-	usleep(300000);
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 50 * MSEC, SEC)) TH_LOG("%s", p->err.text);
-	EXPECT_GT(5 * SEC, clock_ns() - before);
-	ASSERT_EQ(2, p->reply.nr_reports);
-	r = &p->reply.reports[0].r;
+	for (ns = 200 * MSEC; ns < MAX_RUN_NS / 4; ns *= 2) {
+		ASSERT_EQ(0, SPAWN("two", 2, WIRE_WORK_SPIN));
+		pid = p->reply.pids[0];
+		ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
+		usleep(ns / 1000);
+		kill(pid, SIGSTOP);
+		usleep(300000 + ns / 1000);
+		ASSERT_EQ(0, CALL(control_stop, NULL, 0, 50 * MSEC, 5 * ns)) {
+			TH_LOG("%s", p->err.text);
+		}
+		ASSERT_EQ(2, p->reply.nr_reports);
+		r = &p->reply.reports[0].r;
+		other = &p->reply.reports[1].r;
+		if (is_stuck(r) && !other->flags)
+			break;
+	}
 	EXPECT_EQ(WIRE_REPORT_NOT_STOPPED, r->flags);
 	EXPECT_LT(0, r->units);
 	EXPECT_LT(0, r->cpu_ns);
-	/* What it did after that until the end is one gap. */
-	EXPECT_LE(550 * MSEC, r->wall_ns);
-	EXPECT_LE(350 * MSEC, r->max_raw_gap_ns);
+	EXPECT_LE(2 * ns + 350 * MSEC, r->wall_ns);
+	EXPECT_LE(ns + 350 * MSEC, r->max_raw_gap_ns);
 	EXPECT_EQ(r->max_raw_gap_ns, r->gap.raw_ns);
 	EXPECT_EQ(r->wall_ns, r->gap.at_ns + r->gap.raw_ns);
-	EXPECT_EQ(0, p->reply.reports[1].r.flags);
+	EXPECT_EQ(0, other->flags);
 	/* It was killed. */
-	usleep(100000);
-	EXPECT_EQ(-1, kill(pid, 0));
+	EXPECT_TRUE(wait_until(kill(pid, 0)));
 }
 
 TEST_F(agent, worker_that_never_ran)
@@ -445,8 +505,8 @@ TEST_F(agent, worker_that_never_ran)
 	kill(p->reply.pids[0], SIGSTOP);
 	before = clock_ns();
 	ASSERT_EQ(0, CALL(control_start, NULL, 0, 100 * MSEC, SEC));
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 10 * SEC, 100 * MSEC));
-	EXPECT_GT(before + 9 * SEC, clock_ns());
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, PATIENCE_NS, 100 * MSEC));
+	EXPECT_GT(before + PATIENCE_NS, clock_ns());
 	ASSERT_EQ(1, p->reply.nr_reports);
 	r = &p->reply.reports[0].r;
 	EXPECT_EQ(WIRE_REPORT_NOT_STOPPED | WIRE_REPORT_NEVER_RAN, r->flags);
@@ -464,10 +524,10 @@ TEST_F(agent, worker_that_died)
 
 	ASSERT_EQ(0, SPAWN("two", 2, WIRE_WORK_SPIN));
 	pid = p->reply.pids[1];
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, SEC));
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
 	usleep(100000);
 	kill(pid, SIGKILL);
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, SEC));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, PATIENCE_NS));
 	ASSERT_EQ(2, p->reply.nr_reports);
 	EXPECT_EQ(0, p->reply.reports[0].r.flags);
 	EXPECT_EQ(WIRE_REPORT_DIED, p->reply.reports[1].r.flags);
@@ -482,14 +542,14 @@ TEST_F(agent, calls_during_a_run)
 	u64 before = clock_ns();
 
 	ASSERT_EQ(0, SPAWN("one", 1, WIRE_WORK_SPIN));
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, SEC, SEC));
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, PATIENCE_NS, PATIENCE_NS));
 	/* There is none that waits. */
 	EXPECT_EQ(-ESRCH, CALL(control_start, NULL, 0, SEC, SEC));
 	EXPECT_EQ(0, CALL(control_read, globs, 1));
-	EXPECT_EQ(0, CALL(control_run, echo, SEC));
+	EXPECT_EQ(0, CALL(control_run, echo, PATIENCE_NS));
 	EXPECT_STREQ("hi\n", p->reply.output);
-	EXPECT_GT(900 * MSEC, clock_ns() - before);
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 10 * SEC, SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_GT(PATIENCE_NS, clock_ns() - before);
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, SEC, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_EQ(1, p->reply.nr_reports);
 	EXPECT_LE(SEC, clock_ns() - before);
 }
@@ -539,17 +599,8 @@ TEST_F(agent, spawn_errors)
 	}
 	ASSERT_EQ(0, SPAWN(NAME_63, 1, WIRE_WORK_SPIN));
 	EXPECT_EQ(-EEXIST, SPAWN(NAME_63, 1, WIRE_WORK_SPIN));
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, SEC));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 	EXPECT_EQ(-ESRCH, go(p, MSEC, MSEC));
-}
-
-static bool has_ended(pid_t pid)
-{
-	int i;
-
-	for (i = 0; i < 200 && !kill(pid, 0); i++)
-		usleep(10000);
-	return i < 200;
 }
 
 /* Groups start, run and stop each in its own time. */
@@ -565,38 +616,46 @@ TEST_F(agent, groups_are_independent)
 	ASSERT_EQ(0, SPAWN("second", 1, WIRE_WORK_SPIN));
 	EXPECT_EQ(-ESRCH, CALL(control_start, none, 2, SEC, SEC));
 	expect_in(_metadata, "name none", p->err.text);
-	ASSERT_EQ(0, CALL(control_start, first, 1, WIRE_FOREVER, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_start, first, 1, WIRE_FOREVER, PATIENCE_NS)) {
+		TH_LOG("%s", p->err.text);
+	}
 	started = p->reply.started_ns;
 	EXPECT_GT(clock_ns(), started);
-	EXPECT_LT(clock_ns(), started + 2 * SEC);
+	EXPECT_LT(clock_ns(), started + PATIENCE_NS);
 	EXPECT_EQ(-EALREADY, CALL(control_start, first, 1, SEC, SEC));
 	usleep(100000);
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, 200 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, 200 * MSEC, PATIENCE_NS)) {
+		TH_LOG("%s", p->err.text);
+	}
 	EXPECT_LE(started + 100 * MSEC, p->reply.started_ns);
 	ASSERT_EQ(0, SPAWN("third", 1, WIRE_WORK_SPIN));
 	pid = p->reply.pids[0];
 
-	ASSERT_EQ(0, CALL(control_stop, second, 1, 10 * SEC, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_stop, second, 1, 1000 * SEC, PATIENCE_NS)) {
+		TH_LOG("%s", p->err.text);
+	}
 	/* Its own end came first. */
-	EXPECT_GT(started + 9 * SEC, clock_ns());
+	EXPECT_GT(started + 1000 * SEC, clock_ns());
 	ASSERT_EQ(1, p->reply.nr_reports);
 	EXPECT_STREQ("second", p->reply.reports[0].r.group);
 	EXPECT_EQ(0, p->reply.reports[0].r.flags);
 	EXPECT_LE(200 * MSEC, p->reply.reports[0].r.wall_ns);
 	EXPECT_EQ(-ESRCH, CALL(control_stop, second, 1, 0, SEC));
 	/* One that was never started has no report, and goes. */
-	ASSERT_EQ(0, CALL(control_stop, third, 1, 0, SEC));
+	ASSERT_EQ(0, CALL(control_stop, third, 1, 0, PATIENCE_NS));
 	EXPECT_EQ(0, p->reply.nr_reports);
-	EXPECT_TRUE(has_ended(pid));
+	EXPECT_TRUE(wait_until(kill(pid, 0)));
 	/* The one without an end is stopped after the time that it is given. */
 	started = clock_ns();
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, PATIENCE_NS)) {
+		TH_LOG("%s", p->err.text);
+	}
 	EXPECT_LE(started + 200 * MSEC, clock_ns());
 	ASSERT_EQ(2, p->reply.nr_reports);
 	EXPECT_STREQ("first", p->reply.reports[1].r.group);
 	EXPECT_EQ(0, p->reply.reports[1].r.flags);
 	EXPECT_LE(400 * MSEC, p->reply.reports[1].r.wall_ns);
-	EXPECT_EQ(-ESRCH, CALL(control_stop, NULL, 0, 0, SEC));
+	EXPECT_EQ(-ESRCH, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 }
 
 /* All end: those, too, that only the first of their team would have woken up. */
@@ -608,11 +667,13 @@ TEST_F(agent, stopped_now)
 
 	ASSERT_EQ(0, SPAWN("team", 4, WIRE_WORK_FANOUT));
 	ASSERT_EQ(0, SPAWN("alone", 2, WIRE_WORK_SPIN));
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS)) {
+		TH_LOG("%s", p->err.text);
+	}
 	usleep(50000);
 	before = clock_ns();
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, 5 * SEC)) TH_LOG("%s", p->err.text);
-	EXPECT_GT(before + 4 * SEC, clock_ns());
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS)) TH_LOG("%s", p->err.text);
+	EXPECT_GT(before + PATIENCE_NS, clock_ns());
 	ASSERT_EQ(6, p->reply.nr_reports);
 	for (i = 0; i < 6; i++)
 		EXPECT_EQ(0, p->reply.reports[i].r.flags) TH_LOG("worker %zu", i);
@@ -641,7 +702,9 @@ TEST_F(agent, attributes)
 	snprintf(last, sizeof(last), "%u", last_cpu);
 	ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
 	memcpy(pids, p->reply.pids, sizeof(pids));
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, 5 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS)) {
+		TH_LOG("%s", p->err.text);
+	}
 
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(SCHED_BATCH, sched_getscheduler(pids[i]));
@@ -671,7 +734,7 @@ TEST_F(agent, attributes)
 	EXPECT_EQ(-ENOENT, control_move(&p->c, "group", WIRE_ALL, "/no/cgroup", &p->err));
 	expect_in(_metadata, "/no/cgroup", p->err.text);
 	EXPECT_EQ(-ESRCH, control_move(&p->c, "group", 2, "/tmp", &p->err));
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, SEC));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 	EXPECT_EQ(2, p->reply.nr_reports);
 }
 
@@ -683,10 +746,10 @@ TEST_F(agent, worker_that_cannot_work)
 	struct peer *p = self->p;
 
 	ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
-	EXPECT_EQ(-EINVAL, CALL(control_start, NULL, 0, SEC, 5 * SEC));
+	EXPECT_EQ(-EINVAL, CALL(control_start, NULL, 0, SEC, PATIENCE_NS));
 	expect_in(_metadata, "of group \"far\": set its affinity to CPUs \"4000\"", p->err.text);
 	/* Nothing has started, and it can be taken away. */
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, SEC));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 	EXPECT_EQ(0, p->reply.nr_reports);
 }
 
@@ -699,20 +762,22 @@ TEST_F(agent, programs)
 		TH_LOG("%s", p->err.text);
 	EXPECT_EQ(1, p->reply.nr_pids);
 	EXPECT_EQ(-EBUSY, CALL(control_program_start, "a", "", script(p, "true")));
-	ASSERT_EQ(0, CALL(control_program_start, "b", "", script(p, "echo b; sleep 100 & wait")));
+	ASSERT_EQ(0, CALL(control_program_start, "b", "",
+			  script(p, "echo b; touch b; sleep 1000 & wait")));
 	ASSERT_EQ(0, CALL(control_program_start, "c", "", script(p, "echo c; exit 3")));
 	/* It was all in the background; this one, too. */
-	ASSERT_EQ(0, CALL(control_run, script(p, "echo d"), 5 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_run, script(p, "echo d"), PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_STREQ("d\n", p->reply.output);
-	EXPECT_GT(10 * SEC, clock_ns() - before);
-	ASSERT_EQ(0, CALL(control_program_wait, "a", 5 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_GT(1000 * SEC, clock_ns() - before);
+	ASSERT_EQ(0, CALL(control_program_wait, "a", PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_STREQ("a1\na2\n", p->reply.output);
 	EXPECT_EQ(0, p->reply.wait_status);
-	ASSERT_EQ(0, CALL(control_program_wait, "c", 5 * SEC));
+	ASSERT_EQ(0, CALL(control_program_wait, "c", PATIENCE_NS));
 	EXPECT_STREQ("c\n", p->reply.output);
 	EXPECT_EQ(3, WEXITSTATUS(p->reply.wait_status));
+	ASSERT_TRUE(wait_until(exists(p, "b")));
 	ASSERT_EQ(0, control_program_kill(&p->c, "b", SIGTERM, &p->err));
-	ASSERT_EQ(0, CALL(control_program_wait, "b", 5 * SEC));
+	ASSERT_EQ(0, CALL(control_program_wait, "b", PATIENCE_NS));
 	EXPECT_STREQ("b\n", p->reply.output);
 	EXPECT_EQ(SIGTERM, WTERMSIG(p->reply.wait_status));
 	EXPECT_EQ(-ESRCH, CALL(control_program_wait, "b", SEC));
@@ -731,17 +796,11 @@ TEST_F(agent, program_that_writes_much)
 {
 	struct peer *p = self->p;
 	size_t len;
-	int i;
 
 	ASSERT_EQ(0, CALL(control_program_start, "much", "",
 			  script(p, "seq 1 200000; echo the end; echo done >done; sleep 0.2")));
-	for (i = 0; i < 1000; i++) {
-		usleep(5000);
-		if (!CALL(control_run, script(p, "test -e done"), SEC) && !p->reply.wait_status)
-			break;
-	}
-	ASSERT_GT(1000, i);
-	ASSERT_EQ(0, CALL(control_program_wait, "much", 5 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_TRUE(wait_until(exists(p, "done")));
+	ASSERT_EQ(0, CALL(control_program_wait, "much", PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	len = p->reply.output_len;
 	EXPECT_LE(len, WIRE_MAX_KEPT);
 	EXPECT_GE(len, WIRE_MAX_KEPT / 2);
@@ -751,13 +810,19 @@ TEST_F(agent, program_that_writes_much)
 TEST_F(agent, hold)
 {
 	struct peer *p = self->p;
-	u64 before = clock_ns();
+	u64 before, end;
 
 	ASSERT_EQ(0, CALL(control_sched_start, script(p, ENABLE "sleep 0.1; echo disabled >state"),
-			  5 * SEC));
+			  PATIENCE_NS));
 	/* It ends while we only wait, and is heard of. */
-	ASSERT_EQ(0, control_hold(&p->c, 700 * MSEC, &p->err)) TH_LOG("%s", p->err.text);
-	EXPECT_LE(700 * MSEC, clock_ns() - before);
+	end = clock_ns() + PATIENCE_NS;
+	do {
+		before = clock_ns();
+		ASSERT_EQ(0, control_hold(&p->c, 700 * MSEC, &p->err)) {
+			TH_LOG("%s", p->err.text);
+		}
+		EXPECT_LE(700 * MSEC, clock_ns() - before);
+	} while (!p->c.sched_exit.valid && clock_ns() < end);
 	EXPECT_TRUE(p->c.sched_exit.valid);
 }
 
@@ -773,7 +838,7 @@ TEST_F(agent, sched_start_status_stop)
 
 	ASSERT_EQ(0, CALL(control_sched_start,
 			  script(p, "trap 'echo bye; echo disabled >state; exit 4' INT; sleep 0.1; "
-				 ENABLE "echo on; while :; do sleep 0.05; done"), 5 * SEC))
+				 ENABLE "echo on; while :; do sleep 0.05; done"), PATIENCE_NS))
 		TH_LOG("%s", p->err.text);
 	EXPECT_STREQ("enabled", s->state);
 	EXPECT_STREQ("fake_1.0", s->ops);
@@ -802,7 +867,7 @@ TEST_F(agent, sched_that_fails)
 
 	EXPECT_EQ(-ECHILD, CALL(control_sched_start,
 				script(p, "echo libbpf: bad program; echo R1 invalid >&2; exit 1"),
-				5 * SEC));
+				PATIENCE_NS));
 	EXPECT_EQ(ERRMSG_FAILED, p->err.kind);
 	expect_in(_metadata, "start scheduler sh", p->err.text);
 	expect_in(_metadata, "exit status 1", p->err.text);
@@ -819,7 +884,7 @@ TEST_F(agent, sched_with_a_long_log)
 	size_t len;
 
 	EXPECT_EQ(-ECHILD, CALL(control_sched_start,
-				script(p, "seq 1 100000; echo the end; exit 1"), 10 * SEC));
+				script(p, "seq 1 100000; echo the end; exit 1"), PATIENCE_NS));
 	ASSERT_TRUE(p->reply.sched.valid);
 	len = strlen(p->reply.sched.output);
 	EXPECT_EQ(WIRE_MAX_CHUNK, len);
@@ -831,23 +896,26 @@ TEST_F(agent, sched_with_a_long_log)
 TEST_F(agent, sched_that_is_never_enabled)
 {
 	struct peer *p = self->p;
-	u64 before = clock_ns();
+	u64 ns;
 
-	EXPECT_EQ(-ETIMEDOUT, CALL(control_sched_start,
-				   script(p, "echo loading; sleep 100"), 300 * MSEC));
+	/* Longer, where it takes that until it has said something */
+	for (ns = 300 * MSEC; ns < PATIENCE_NS; ns *= 2) {
+		EXPECT_EQ(-ETIMEDOUT, CALL(control_sched_start,
+					   script(p, "echo loading; sleep 1000"), ns));
+		if (strstr(p->err.text, "loading"))
+			break;
+	}
 	expect_in(_metadata, "not enabled", p->err.text);
 	expect_in(_metadata, "loading", p->err.text);
-	EXPECT_GT(3 * SEC, clock_ns() - before);
 }
 
 TEST_F(agent, sched_that_ignores_sigint)
 {
 	struct peer *p = self->p;
 
-	/* The "kernel" disables it after its end. */
 	ASSERT_EQ(0, CALL(control_sched_start,
 			  script(p, "trap '' INT; " DISABLE_LATER ENABLE
-				 "while :; do sleep 0.05; done"), 5 * SEC));
+				 "while :; do sleep 0.05; done"), PATIENCE_NS));
 	ASSERT_EQ(0, CALL(control_sched_stop, 200 * MSEC)) TH_LOG("%s", p->err.text);
 	EXPECT_TRUE(WIFSIGNALED(p->reply.sched.wait_status));
 	EXPECT_EQ(SIGKILL, WTERMSIG(p->reply.sched.wait_status));
@@ -862,17 +930,17 @@ TEST_F(agent, sched_leaves_before_its_stop)
 
 	ASSERT_EQ(0, CALL(control_sched_start,
 			  script(p, "trap 'exit 4' INT; " ENABLE "sleep 0.3; echo disabled >state; "
-				 "while :; do sleep 0.05; done"), 5 * SEC));
+				 "while :; do sleep 0.05; done"), PATIENCE_NS));
 	/* It does not look for its end, so that nothing is told before the stop. */
-	usleep(600000);
-	ASSERT_EQ(0, CALL(control_sched_stop, 5 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_TRUE(wait_until(has_text(p, "state", "disabled\n")));
+	ASSERT_EQ(0, CALL(control_sched_stop, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_EQ(4, WEXITSTATUS(p->reply.sched.wait_status));
 	ASSERT_TRUE(left->valid);
 	EXPECT_STREQ("fake_1.0", left->ops);
 	EXPECT_LT(0, left->when_ns);
 	/* It is told once. */
 	left->valid = false;
-	ASSERT_EQ(0, CALL(control_sched_stop, 5 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_sched_stop, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_FALSE(left->valid);
 }
 
@@ -903,6 +971,7 @@ TEST_F(agent, sched_leaves_during_a_run)
 {
 	struct peer *p = self->p;
 	struct control_sched *left = &p->c.sched_exit;
+	pid_t pid;
 
 	write_file(p, "kmsg", "6,1,1,-;sched_ext: BPF scheduler \"old\" disabled (unreg)\n");
 	ASSERT_EQ(0, SPAWN("one", 1, WIRE_WORK_SPIN));
@@ -912,8 +981,12 @@ TEST_F(agent, sched_leaves_during_a_run)
 				 "(echo ' SUBSYSTEM=x'; echo '3,3,3,-;usb: hello') >>kmsg; "
 				 "echo '3,4,4,-;sched_ext: fake: sh[1] failed' >>kmsg; "
 				 "echo disabled >state; sleep 0.2; echo EXIT: stall; exit 3"),
-			  5 * SEC));
-	ASSERT_EQ(0, go(p, SEC, SEC)) TH_LOG("%s", p->err.text);
+			  PATIENCE_NS));
+	pid = p->reply.sched.pid;
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
+	ASSERT_TRUE(wait_until(kill(pid, 0)));
+	usleep(1000000);
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	ASSERT_TRUE(left->valid);
 	EXPECT_STREQ("fake_1.0", left->ops);
 	EXPECT_STREQ("disabled", left->state);
@@ -930,18 +1003,22 @@ TEST_F(agent, sched_leaves_during_a_run)
 TEST_F(agent, sched_dies_during_a_run)
 {
 	struct peer *p = self->p;
+	pid_t pid;
 
 	ASSERT_EQ(0, SPAWN("one", 1, WIRE_WORK_SPIN));
 	ASSERT_EQ(0, CALL(control_sched_start,
 			  script(p, DISABLE_LATER ENABLE "sleep 0.3; kill -SEGV $$"),
-			  5 * SEC));
-	ASSERT_EQ(0, go(p, 600 * MSEC, SEC));
+			  PATIENCE_NS));
+	pid = p->reply.sched.pid;
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
+	ASSERT_TRUE(wait_until(kill(pid, 0)));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 	ASSERT_TRUE(p->c.sched_exit.valid);
 	EXPECT_TRUE(WIFSIGNALED(p->c.sched_exit.wait_status));
 	EXPECT_STREQ("disabled", p->c.sched_exit.state);
 	EXPECT_STREQ("", p->c.sched_exit.reason);
 	/* Another one can be started. */
-	EXPECT_EQ(0, CALL(control_sched_start, script(p, ENABLE "sleep 100"), SEC));
+	EXPECT_EQ(0, CALL(control_sched_start, script(p, ENABLE "sleep 1000"), PATIENCE_NS));
 }
 
 /*
@@ -969,14 +1046,6 @@ static bool make_root(struct peer *p, const char *extra)
 	return !system(command);
 }
 
-static bool exists(struct peer *p, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
-	return !access(path, F_OK);
-}
-
 /* Ends by itself, with the kernel's part of it */
 #define POLITE_SCHED	"trap 'echo bye; echo disabled >state; exit 4' INT; " ENABLE	\
 			"while :; do sleep 0.05; done"
@@ -986,7 +1055,7 @@ TEST_F(agent, clean_of_nothing)
 	struct peer *p = self->p;
 
 	ASSERT_TRUE(make_root(p, ""));
-	ASSERT_EQ(0, CALL(control_clean, 5 * SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_FALSE(p->reply.sched.valid);
 	EXPECT_FALSE(p->c.sched_exit.valid);
 }
@@ -1007,33 +1076,31 @@ TEST_F(agent, clean)
 	/* Two that run, one that waits, one that is stopped; a scheduler, programs */
 	ASSERT_EQ(0, SPAWN("run", 2, WIRE_WORK_SPIN));
 	memcpy(pids, p->reply.pids, 2 * sizeof(*pids));
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, SEC));
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
 	ASSERT_EQ(0, SPAWN("wait", 1, WIRE_WORK_TIMER));
 	pids[2] = p->reply.pids[0];
 	ASSERT_EQ(0, kill(pids[0], SIGSTOP));
 	ASSERT_EQ(0, CALL(control_program_start, "a", "",
 			  script(p, "trap '' INT TERM\n"
-				 "setsid sh -c 'echo $$ >stray; exec sleep 100' & wait")));
+				 "setsid sh -c 'echo $$ >stray; touch stray2; exec sleep 1000' &\n"
+				 "wait")));
 	pids[3] = p->reply.pids[0];
 	ASSERT_EQ(0, CALL(control_program_start, "b", "", script(p, "exit 1")));
 	pids[4] = p->reply.pids[0];
-	ASSERT_EQ(0, CALL(control_sched_start, script(p, POLITE_SCHED), 5 * SEC))
+	ASSERT_EQ(0, CALL(control_sched_start, script(p, POLITE_SCHED), PATIENCE_NS))
 		TH_LOG("%s", p->err.text);
+	ASSERT_TRUE(wait_until(exists(p, "stray2")));
 	snprintf(path, sizeof(path), "%s/stray", p->dir);
-	for (i = 0; i < 500 && !*text; i++) {
-		usleep(10000);
-		f = fopen(path, "r");
-		if (f && !fgets(text, sizeof(text), f))
-			text[0] = '\0';
-		if (f)
-			fclose(f);
-	}
+	f = fopen(path, "re");
+	ASSERT_NE(NULL, f);
+	EXPECT_NE(NULL, fgets(text, sizeof(text), f));
+	fclose(f);
 	stray = atoi(text);
 	ASSERT_LT(0, stray);
 
 	before = clock_ns();
-	ASSERT_EQ(0, CALL(control_clean, 10 * SEC)) TH_LOG("%s", p->err.text);
-	EXPECT_GT(4 * SEC, clock_ns() - before);
+	ASSERT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
+	EXPECT_GT(PATIENCE_NS / 2, clock_ns() - before);
 	/* The scheduler had the time to say good-bye. */
 	ASSERT_TRUE(p->reply.sched.valid);
 	EXPECT_STREQ("fake_1.0", p->reply.sched.ops);
@@ -1063,39 +1130,41 @@ TEST_F(agent, clean)
 	EXPECT_EQ(-ESRCH, CALL(control_sched_stop, SEC));
 	EXPECT_EQ(-ESRCH, CALL(control_program_wait, "a", SEC));
 	EXPECT_EQ(-ESRCH, CALL(control_program_wait, "b", SEC));
-	EXPECT_EQ(-ESRCH, CALL(control_stop, NULL, 0, 0, SEC));
+	EXPECT_EQ(-ESRCH, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 	ASSERT_EQ(0, CALL(control_program_start, "a", "", script(p, "echo a")));
-	ASSERT_EQ(0, CALL(control_program_wait, "a", 5 * SEC));
+	ASSERT_EQ(0, CALL(control_program_wait, "a", PATIENCE_NS));
 	EXPECT_STREQ("a\n", p->reply.output);
-	ASSERT_EQ(0, CALL(control_sched_start, script(p, POLITE_SCHED), 5 * SEC));
+	ASSERT_EQ(0, CALL(control_sched_start, script(p, POLITE_SCHED), PATIENCE_NS));
 	ASSERT_EQ(0, SPAWN("run", 1, WIRE_WORK_SPIN));
-	ASSERT_EQ(0, go(p, 100 * MSEC, SEC)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, go(p, 100 * MSEC, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	ASSERT_EQ(1, p->reply.nr_reports);
 	EXPECT_EQ(0, p->reply.reports[0].r.flags);
-	EXPECT_EQ(0, CALL(control_clean, 10 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 }
 
 /* A scheduler that does not listen gets half of the time, and then SIGKILL. */
 TEST_F(agent, clean_of_a_deaf_scheduler)
 {
 	struct peer *p = self->p;
+	pid_t kernel, pid;
 	u64 before;
-	pid_t kernel;
 
 	ASSERT_TRUE(make_root(p, ""));
 	ASSERT_EQ(0, CALL(control_sched_start,
 			  script(p, "trap '' INT; " ENABLE "while :; do sleep 0.05; done"),
-			  5 * SEC));
+			  PATIENCE_NS));
+	pid = p->reply.sched.pid;
 	before = clock_ns();
 	/* Not a child of the agent's, which would be ended, too */
 	kernel = fork();
 	if (!kernel) {
-		usleep(800000);
+		if (wait_until(kill(pid, 0)))
+			usleep(300000);
 		write_file(p, "state", "disabled\n");
 		_exit(0);
 	}
-	ASSERT_EQ(0, CALL(control_clean, SEC)) TH_LOG("%s", p->err.text);
-	EXPECT_LE(800 * MSEC, clock_ns() - before);
+	ASSERT_EQ(0, CALL(control_clean, 8 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_LE(4 * SEC + 300 * MSEC, clock_ns() - before);
 	waitpid(kernel, NULL, 0);
 	ASSERT_TRUE(p->reply.sched.valid);
 	EXPECT_TRUE(WIFSIGNALED(p->reply.sched.wait_status));
@@ -1113,10 +1182,10 @@ TEST_F(agent, clean_of_a_scheduler_that_has_left)
 	ASSERT_TRUE(make_root(p, ""));
 	ASSERT_EQ(0, CALL(control_sched_start,
 			  script(p, "trap 'echo disabled >state; exit 4' INT; " ENABLE "sleep 0.2; "
-				 "while :; do echo disabled >state; sleep 0.3; "
-				 "echo enabled >state; sleep 0.1; done"), 5 * SEC));
-	usleep(300000);
-	ASSERT_EQ(0, CALL(control_clean, 10 * SEC)) TH_LOG("%s", p->err.text);
+				 "while :; do echo disabled >state; sleep 3; "
+				 "echo enabled >state; sleep 0.1; done"), PATIENCE_NS));
+	ASSERT_TRUE(wait_until(has_text(p, "state", "disabled\n")));
+	ASSERT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	ASSERT_TRUE(p->c.sched_exit.valid);
 	EXPECT_EQ(4, WEXITSTATUS(p->c.sched_exit.wait_status));
 	EXPECT_STREQ("fake_1.0", p->c.sched_exit.ops);
@@ -1133,7 +1202,7 @@ TEST_F(agent, clean_in_no_time)
 	snprintf(said, sizeof(said), "left behind: task %d (", p->reply.pids[0]);
 	EXPECT_EQ(-EBUSY, CALL(control_clean, 0));
 	expect_in(_metadata, said, p->err.text);
-	EXPECT_EQ(0, CALL(control_clean, 5 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 }
 
 /* The error of each answer, in the order of the requests; or -1 */
@@ -1149,7 +1218,7 @@ static void take_answers(struct peer *p, struct wire_receiver *rx, int *errnum, 
 
 	memset(errnum, 0xff, nr * sizeof(*errnum));
 	while (got < nr) {
-		n = peer_recv(p, buf, sizeof(buf), 10 * SEC);
+		n = peer_recv(p, buf, sizeof(buf), PATIENCE_NS);
 		if (n <= 0)
 			return;
 		pos = buf;
@@ -1202,7 +1271,7 @@ TEST_F(agent, clean_while_others_wait)
 	wire_put_strs(&w, argv, 2);
 	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
 	wire_begin(&w, buf, sizeof(buf), WIRE_CLEAN, 6);
-	wire_put_u64(&w, 10 * SEC);
+	wire_put_u64(&w, PATIENCE_NS);
 	ASSERT_TRUE(send_all(p->fd, buf, wire_end(&w)));
 	take_answers(p, rx, errnum, 6);
 	free(rx);
@@ -1258,7 +1327,7 @@ FIXTURE_SETUP(leftover)
 	self->p = calloc(1, sizeof(*self->p));
 	ASSERT_NE(NULL, self->p);
 	ASSERT_TRUE(agent_start(self->p));
-	ASSERT_EQ(0, control_wait_hello(&self->p->c, 10 * SEC, &self->p->err));
+	ASSERT_EQ(0, control_wait_hello(&self->p->c, PATIENCE_NS, &self->p->err));
 }
 
 FIXTURE_TEARDOWN(leftover)
@@ -1278,7 +1347,7 @@ TEST_F(leftover, is_named)
 	before = clock_ns();
 	EXPECT_EQ(-EBUSY, CALL(control_clean, 200 * MSEC));
 	EXPECT_LE(200 * MSEC, clock_ns() - before);
-	EXPECT_GT(2 * SEC, clock_ns() - before);
+	EXPECT_GT(PATIENCE_NS, clock_ns() - before);
 	EXPECT_EQ(ERRMSG_FAILED, p->err.kind);
 	expect_in(_metadata, "clean the guest: in the guest: left behind: ", p->err.text);
 	for (i = 0; i < ARRAY_SIZE(variant->said) && variant->said[i]; i++)
@@ -1409,7 +1478,7 @@ FIXTURE_SETUP(bad_frame)
 	self->p = calloc(1, sizeof(*self->p));
 	ASSERT_NE(NULL, self->p);
 	ASSERT_TRUE(agent_start(self->p));
-	ASSERT_EQ(0, control_wait_hello(&self->p->c, 10 * SEC, &self->p->err));
+	ASSERT_EQ(0, control_wait_hello(&self->p->c, PATIENCE_NS, &self->p->err));
 }
 
 FIXTURE_TEARDOWN(bad_frame)
@@ -1458,7 +1527,7 @@ TEST_F(agent, nonsense)
 			continue;
 		len = raw_frame(buf, sizeof(buf), type, 1000 + type);
 		ASSERT_TRUE(send_all(p->fd, buf, len));
-		n = peer_recv(p, buf, sizeof(buf), 5 * SEC);
+		n = peer_recv(p, buf, sizeof(buf), PATIENCE_NS);
 		ASSERT_LT(0, n) TH_LOG("type %u", type);
 		pos = buf;
 		len = n;
@@ -1487,7 +1556,6 @@ FIXTURE_SETUP(guest)
 	self->p = calloc(1, sizeof(*self->p));
 	ASSERT_NE(NULL, self->p);
 	ASSERT_TRUE(peer_open(self->p));
-	self->p->c.timeout_ns = 100 * MSEC;
 }
 
 FIXTURE_TEARDOWN(guest)
@@ -1516,13 +1584,14 @@ TEST_F(guest, is_silent)
 	expect_in(_metadata, "wait 0.1 s for the guest's agent", p->err.text);
 	expect_in(_metadata, "ETIMEDOUT", p->err.text);
 	p->c.silent = false;
+	p->c.timeout_ns = 100 * MSEC;
 	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/x", &p->err));
 	EXPECT_TRUE(p->c.silent);
 	expect_in(_metadata, "make directory /x", p->err.text);
 	EXPECT_EQ(-ETIMEDOUT, CALL(control_program_wait, "x", 100 * MSEC));
 	EXPECT_EQ(false, p->reply.done);
 	EXPECT_LE(200 * MSEC, clock_ns() - before);
-	EXPECT_GT(2 * SEC, clock_ns() - before);
+	EXPECT_GT(PATIENCE_NS, clock_ns() - before);
 }
 
 TEST_F(guest, ends)
@@ -1554,7 +1623,9 @@ TEST_F(guest, answers_late)
 	struct wire_writer w;
 	u8 buf[256];
 
+	p->c.timeout_ns = 100 * MSEC;
 	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/a", &p->err));
+	p->c.timeout_ns = PATIENCE_NS;
 	wire_begin(&w, buf, sizeof(buf), WIRE_DONE, 1);
 	wire_put_u32(&w, EEXIST);
 	wire_put_str(&w, "first");
@@ -1584,8 +1655,9 @@ TEST_F(guest, never_stops_talking)
 			;
 		_exit(0);
 	}
+	p->c.timeout_ns = 100 * MSEC;
 	EXPECT_EQ(-ETIMEDOUT, control_mkdir(&p->c, "/a", &p->err));
-	EXPECT_GT(2 * SEC, clock_ns() - before);
+	EXPECT_GT(PATIENCE_NS, clock_ns() - before);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

@@ -24,17 +24,6 @@
 #include "agent_peer.h"
 #include "expect.h"
 
-#define RUN_NS		(150 * MSEC)
-#define MAX_RUN_NS	(10 * SEC)
-#define GRACE_NS	(20 * SEC)
-
-static int run(struct peer *p, const struct wire_spawn *spawn, u64 ns)
-{
-	return CALL(control_spawn, spawn) ?:
-	       CALL(control_start, NULL, 0, ns, GRACE_NS) ?:
-	       CALL(control_stop, NULL, 0, GRACE_NS, GRACE_NS);
-}
-
 /* What any of the workers has, but for those that a busy machine has kept waiting */
 static u32 all_flags(const struct peer *p)
 {
@@ -46,18 +35,9 @@ static u32 all_flags(const struct peer *p)
 	return flags & ~WIRE_REPORT_NEVER_RAN;
 }
 
-/* A busy machine may need longer until it comes to that. */
-static int run_until(struct peer *p, const struct wire_spawn *spawn, u32 flag)
+static bool any_error(const struct peer *p)
 {
-	u64 ns;
-	int ret;
-
-	for (ns = RUN_NS; ns < MAX_RUN_NS; ns *= 4) {
-		ret = run(p, spawn, ns);
-		if (ret || all_flags(p) & flag)
-			return ret;
-	}
-	return 0;
+	return all_flags(p) & WIRE_REPORT_ERROR;
 }
 
 /* -- System calls that fail ------------------------------------------------- */
@@ -186,8 +166,7 @@ static struct peer *open_agent(struct __test_metadata *_metadata, const struct d
 	p->before_exec = denied ? deny : NULL;
 	p->arg = denied;
 	ASSERT_TRUE(agent_start(p));
-	p->c.timeout_ns = 30 * SEC;
-	ASSERT_EQ(0, control_wait_hello(&p->c, 10 * SEC, &p->err)) {
+	ASSERT_EQ(0, control_wait_hello(&p->c, PATIENCE_NS, &p->err)) {
 		TH_LOG("%s", p->err.text);
 	}
 	return p;
@@ -216,7 +195,7 @@ TEST_F(denied, is_reported)
 		.phases[0] = { .work = variant->work, .arg = variant->arg },
 	};
 	struct peer *p = self->p;
-	int ret = run_until(p, &spawn, WIRE_REPORT_ERROR);
+	int ret = peer_run_until(p, &spawn, any_error);
 
 	if (variant->said) {
 		EXPECT_EQ(-variant->denied->errnum, ret);
@@ -277,8 +256,8 @@ TEST_F(work, partner_dies)
 		spawn.phases[0].work = teams[i].work;
 		ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s: %s", name, p->err.text);
 		kill(p->reply.pids[1], SIGKILL);
-		ASSERT_EQ(0, CALL(control_start, NULL, 0, RUN_NS, GRACE_NS));
-		ASSERT_EQ(0, CALL(control_stop, NULL, 0, GRACE_NS, GRACE_NS));
+		ASSERT_EQ(0, CALL(control_start, NULL, 0, RUN_NS, PATIENCE_NS));
+		ASSERT_EQ(0, CALL(control_stop, NULL, 0, PATIENCE_NS, PATIENCE_NS));
 		ASSERT_EQ(teams[i].count, p->reply.nr_reports);
 		for (k = 0; k < teams[i].count; k++) {
 			r = &p->reply.reports[k].r;
@@ -308,7 +287,7 @@ TEST_F(work, cgroup_that_takes_nobody)
 	write_file(p, "a/cgroup.procs", "");
 	snprintf(full, sizeof(full), "%s/b/cgroup.procs", p->dir);
 	ASSERT_EQ(0, symlink("/dev/full", full));
-	ASSERT_EQ(0, run_until(p, &spawn, WIRE_REPORT_ERROR)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, peer_run_until(p, &spawn, any_error)) TH_LOG("%s", p->err.text);
 	EXPECT_EQ(WIRE_REPORT_ERROR, all_flags(p));
 }
 
@@ -327,12 +306,12 @@ TEST_F(work, one_phase_of_several)
 
 	if (access("/dev/shm", W_OK))
 		spawn.phases[1].arg = NULL;
-	ASSERT_EQ(0, run(p, &spawn, RUN_NS)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, peer_run(p, &spawn, RUN_NS)) TH_LOG("%s", p->err.text);
 	EXPECT_EQ(0, all_flags(p));
 	close_agent(p);
 	self->p = open_agent(_metadata, &denied);
 	p = self->p;
-	ASSERT_EQ(0, run_until(p, &spawn, WIRE_REPORT_ERROR)) TH_LOG("%s", p->err.text);
+	ASSERT_EQ(0, peer_run_until(p, &spawn, any_error)) TH_LOG("%s", p->err.text);
 	EXPECT_EQ(WIRE_REPORT_ERROR, all_flags(p));
 }
 
@@ -369,18 +348,25 @@ TEST_F(work, memory_is_lost)
 	struct peer *p = self->p;
 	size_t i;
 	pid_t pid;
+	u64 ns;
 
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		spawn.phases[0].work = types[i];
-		ASSERT_EQ(0, CALL(control_spawn, &spawn)) TH_LOG("%s", p->err.text);
-		pid = p->reply.pids[0];
-		ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, GRACE_NS));
-		usleep(20000);
-		remote.iov_base = (void *)largest_memory(pid, spawn.phases[0].bytes);
-		ASSERT_NE(NULL, remote.iov_base);
-		if (process_vm_writev(pid, &local, 1, &remote, 1, 0) != sizeof(zero))
-			SKIP(return, "not allowed to write to another process: run it as root");
-		ASSERT_EQ(0, CALL(control_stop, NULL, 0, 2 * SEC, GRACE_NS));
+		for (ns = RUN_NS; ns < MAX_RUN_NS; ns *= 2) {
+			ASSERT_EQ(0, CALL(control_spawn, &spawn)) {
+				TH_LOG("%s", p->err.text);
+			}
+			pid = p->reply.pids[0];
+			ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
+			usleep(20000);
+			remote.iov_base = (void *)largest_memory(pid, spawn.phases[0].bytes);
+			ASSERT_NE(NULL, remote.iov_base);
+			if (process_vm_writev(pid, &local, 1, &remote, 1, 0) != sizeof(zero))
+				SKIP(return, "not allowed to change a process: run it as root");
+			ASSERT_EQ(0, CALL(control_stop, NULL, 0, ns, PATIENCE_NS));
+			if (p->reply.reports[0].r.flags)
+				break;
+		}
 		EXPECT_EQ(WIRE_REPORT_CORRUPT, p->reply.reports[0].r.flags)
 			TH_LOG("%s", wire_work_name(types[i]));
 		EXPECT_EQ(0, p->reply.reports[1].r.flags);
@@ -431,14 +417,15 @@ TEST_F(work, register_is_lost)
 {
 	const struct wire_spawn spawn = { .name = "spin", .count = 2 };
 	struct peer *p = self->p;
+	u64 end = clock_ns() + PATIENCE_NS;
 	bool changed = false;
-	int i, status;
+	int status;
 	pid_t pid;
 
 	ASSERT_EQ(0, CALL(control_spawn, &spawn));
 	pid = p->reply.pids[0];
-	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, GRACE_NS));
-	for (i = 0; i < 200 && !changed; i++) {
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
+	while (!changed && clock_ns() < end) {
 		usleep(5000);
 		if (ptrace(PTRACE_ATTACH, pid, NULL, NULL))
 			SKIP(break, "not allowed to trace a process: run it as root");
@@ -446,7 +433,7 @@ TEST_F(work, register_is_lost)
 		changed = change_product(pid);
 		ptrace(PTRACE_DETACH, pid, NULL, NULL);
 	}
-	ASSERT_EQ(0, CALL(control_stop, NULL, 0, SEC, GRACE_NS));
+	ASSERT_EQ(0, CALL(control_stop, NULL, 0, SEC, PATIENCE_NS));
 	ASSERT_EQ(true, changed);
 	EXPECT_EQ(WIRE_REPORT_CORRUPT, p->reply.reports[0].r.flags);
 	EXPECT_EQ(0, p->reply.reports[1].r.flags);
