@@ -70,7 +70,7 @@ static int interrupt_scheduler(struct session *s, struct errmsg *err)
 	control_reply_free(&reply);
 	if (ret)
 		return ret;
-	ret = control_run(&s->control, argv, 10 * NSEC_PER_SEC, &reply, err);
+	ret = control_run(&s->control, argv, 60 * NSEC_PER_SEC, &reply, err);
 	if (!ret && reply.wait_status)
 		ret = errmsg_set(err, ERRMSG_FAILED, ESRCH, "\"%s\" in the guest", command);
 	control_reply_free(&reply);

@@ -72,7 +72,7 @@ expect_nobody()
 {
 	local left i
 
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		left=$(grep -lsaF "TOY=$tmp" /proc/[0-9]*/environ | grep -v "/proc/$$/")
 		[ -n "$left" ] || { ok "$1"; return; }
 		sleep 0.1
@@ -80,18 +80,19 @@ expect_nobody()
 	not_ok "$1" "left: $left"
 }
 
-# interrupt SIGNAL: start a run, and send it SIGNAL when it has played something.
+# interrupt SIGNAL: start a run, and send it SIGNAL when it has played two.
 interrupt()
 {
 	local pid i
 
 	"${command[@]}" "$repo/tools/detect.sh" >"$tmp/out" 2>&1 </dev/null &
 	pid=$!
-	for ((i = 0; i < 100; i++)); do
-		[ ! -s "$tmp/played" ] || break
+	for ((i = 0; i < 600; i++)); do
+		[ "$(wc -l <"$tmp/played")" -lt 2 ] || break
 		sleep 0.1
 	done
-	sleep 0.3
+	# It has been told of them, too.
+	sleep 1
 	kill -"$1" "$pid"
 	wait "$pid" 2>/dev/null
 	status=$?
@@ -153,7 +154,7 @@ expect_played "starts anew" 1 1 2 2 3 4 5 6
 
 anew
 # shellcheck disable=SC2016
-echo '[ $i -le 2 ] || exec sleep 4' >"$tmp/hook"
+echo '[ $i -le 2 ] || exec sleep 12' >"$tmp/hook"
 interrupt KILL
 run
 expect "SIGKILL: what is left alive is not disturbed" 1 "another run is at work"

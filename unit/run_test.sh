@@ -64,7 +64,7 @@ expect_clean()
 {
 	local left i
 
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		left=$(ls -d "$tmp"/cache/.unpack.* 2>/dev/null; grep -lsaF "$tmp/hooks.mk" /proc/[0-9]*/environ |
 			grep -v "/proc/$$/")
 		[ -n "$left" ] || { ok "$1"; return; }
@@ -85,7 +85,7 @@ interrupt()
 		KTSTR_SOURCE="$tmp/linux-toy.tar.xz" "$@" \
 		setsid "$repo/tools/run.sh" run >"$tmp/out" 2>&1 </dev/null &
 	pid=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		! grep -qF "$text" "$tmp/out" || break
 		sleep 0.1
 	done
@@ -285,11 +285,11 @@ for signal in INT KILL; do
 done
 
 # --- two at once -------------------------------------------------------------------
-echo 'TOY_RUN = sleep 2;' >"$tmp/hooks.mk"
+echo 'TOY_RUN = sleep 8;' >"$tmp/hooks.mk"
 (cd "$repo" && exec env -u KDIR -u O KTSTR_HOST=native KTSTR_CACHE="$tmp/cache" \
 	KTSTR_SOURCE="$tmp/linux-toy.tar.xz" TOY_HOOKS="$tmp/hooks.mk" \
 	tools/run.sh run >"$tmp/first" 2>&1 </dev/null) &
-sleep 1
+sleep 4
 run KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
 expect "a second run waits for the first" 0 "waiting for process" "1 of 1 programs passed"
 wait
