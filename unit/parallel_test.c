@@ -66,7 +66,8 @@ static const struct parallel_work eights = { .share = share, .min_share = 8 };
 
 static struct log logged;
 
-static int run(unsigned int nr, unsigned int fail_from, struct errmsg *err)
+static int run_on(unsigned int threads, unsigned int nr, unsigned int fail_from,
+		  struct errmsg *err)
 {
 	const unsigned int runs = logged.run;
 
@@ -74,8 +75,14 @@ static int run(unsigned int nr, unsigned int fail_from, struct errmsg *err)
 	memset(err, 0, sizeof(*err));
 	logged.run = runs + 1;
 	logged.fail_from = fail_from;
-	logged.wait_for = min(max(nr / 8, 1U), min(parallel_cpus(), PARALLEL_MAX_THREADS + 0U));
+	logged.wait_for = threads;
 	return parallel_run(&eights, &logged, nr, err);
+}
+
+static int run(unsigned int nr, unsigned int fail_from, struct errmsg *err)
+{
+	return run_on(min(max(nr / 8, 1U), min(parallel_cpus(), PARALLEL_MAX_THREADS + 0U)),
+		      nr, fail_from, err);
 }
 
 static void expect_all(struct __test_metadata *_metadata, unsigned int nr)
@@ -166,7 +173,7 @@ TEST(no_threads)
 		SKIP(return, "a sanitizer needs address space of its own");
 	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &old));
 	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &(struct rlimit){ 0, old.rlim_max }));
-	ret = run(MAX_ITEMS, MAX_ITEMS, &err);
+	ret = run_on(1, MAX_ITEMS, MAX_ITEMS, &err);
 	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &old));
 	EXPECT_EQ(0, ret);
 	EXPECT_EQ(1, atomic_load(&logged.threads));
