@@ -652,6 +652,7 @@ static void kernel_log(struct judge *j)
 {
 	struct finding f = check_begin("kernel_log", NULL);
 	struct kernel_log_trouble found, fault;
+	struct judge told = *j;
 
 	if (!j->run->kernel_log)
 		return;
@@ -659,13 +660,15 @@ static void kernel_log(struct judge *j)
 		check_judge(j, &f, true, NULL, "nothing");
 		return;
 	}
-	/* What a starved host explains is not to hide what it does not. */
-	if (found.slow && j->starved &&
+	/* What a starved host, or a known defect, explains is not to hide what it does not. */
+	if (found.slow &&
 	    kernel_log_find_fault(j->run->kernel_log, j->run->log_since_ns, &fault))
 		found = fault;
 	if (found.at_ns >= j->run->log_since_ns && j->run->log_since_ns)
 		f.at_ns = found.at_ns - j->run->log_since_ns;
-	check_judge(j, &f, false, found.slow ? j->starved : NULL, "%.*s",
+	/* Who waited may be a thread of the kernel's, whatever the workers say. */
+	told.stalled = found.slow;
+	check_judge(&told, &f, false, found.slow ? j->starved : NULL, "%.*s",
 		    (int)min_t(size_t, found.len, CHECK_TEXT_SIZE), found.line);
 }
 

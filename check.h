@@ -177,8 +177,8 @@ struct check_program {
  *	time); NULL for nothing
  * @lacks_reason: why that is no fault; may be NULL
  * @defects: checks, separated by blanks, that are known to fail at times, with somebody
- *	who waits for a quarter of the run: a FAIL of them is INCONCLUSIVE then; NULL for
- *	none
+ *	who waits for a quarter of the run: a FAIL of them is INCONCLUSIVE then, that of
+ *	"kernel_log" if it is about such a wait; NULL for none
  * @defects_reason: what is wrong with it; may be NULL
  */
 struct check_sched {

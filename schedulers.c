@@ -53,9 +53,9 @@ const struct scheduler schedulers_tree[] = {
 			"it is about the weights of cgroups only: of two tasks in one, that which waits comes before the one that runs; it has no CPU or preemption callbacks",
 		/* Any scenario may show it, or none: it depends on who is there first. */
 		.defects =
-			"workers starvation gap spread throughput latency weight conservation alive program",
+			"workers starvation gap spread throughput latency weight conservation alive program kernel_log",
 		.defects_reason =
-			"scx_flatcg may lose a cgroup of few tasks: it is queued before its task is, and whoever finds it empty puts it aside for good, until the kernel's watchdog ends scx_flatcg",
+			"scx_flatcg may lose a cgroup of few tasks, also that of the kernel's threads: it is queued before its task is, and whoever finds it empty puts it aside for good, until the kernel's watchdog ends scx_flatcg",
 	},
 	{}
 };

@@ -1490,6 +1490,30 @@ TEST_F(check, defects_that_are_known)
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "gap", "a"));
 }
 
+/* A scheduler that loses the kernel's own threads makes the kernel complain of waits. */
+TEST_F(check, defects_that_the_kernel_tells)
+{
+	static const char stall[] = "[    4.5] rcu: INFO: rcu_preempt detected stalls on CPUs:\n"
+				    "[    4.6] Call Trace:\n";
+	static const char both[] = "[    4.5] rcu: INFO: rcu_preempt detected stalls on CPUs:\n"
+				   "[    4.6] BUG: unable to handle page fault\n";
+	struct stage *st = self->st;
+
+	st->run.kernel_log = stall;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "kernel_log", NULL));
+	st->run.sched.defects = "gap";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "kernel_log", NULL));
+	st->run.sched.defects = "gap kernel_log";
+	st->run.sched.defects_reason = "it loses tasks";
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "kernel_log", NULL));
+	EXPECT_NE(NULL, strstr(find(st, "kernel_log", NULL)->text, "it loses tasks"));
+	/* Bugs of the kernel are none of the scheduler's defects, whoever waits. */
+	st->run.kernel_log = both;
+	st->stats[0].gap.sched_ns = DURATION;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "kernel_log", NULL));
+	EXPECT_NE(NULL, strstr(find(st, "kernel_log", NULL)->text, "unable to handle"));
+}
+
 /* One CPU decides for all, and is away for most of the time. */
 TEST_F(check, without_a_cpu_for_each)
 {
