@@ -29,6 +29,10 @@
 #define ANSWER_TIMEOUT_NS	(60 * NSEC_PER_SEC)
 #define SCHED_TIMEOUT_NS	(120 * NSEC_PER_SEC)
 
+/* After which the kernel complains by default */
+#define RCU_STALL_SECONDS	21U
+#define HUNG_TASK_SECONDS	120U
+
 /* What a session's scheduler is called that is the kernel's own */
 #define EEVDF			"EEVDF"
 #define NOT_LOADED		"(not loaded yet)"
@@ -580,15 +584,21 @@ static bool host_hung(const struct session *s)
 }
 
 /*
- * A soft lockup is one after twice watchdog_thresh. By default that is 20 s, and plays
- * take 3 s to 10 s. Where vCPUs share CPUs, one that is away looks like one that is stuck.
+ * By default the kernel is patient for longer than plays of 3 s to 10 s take: 20 s until
+ * a soft lockup, which is twice watchdog_thresh, and those below. RCU takes no less than
+ * 3 s. Where vCPUs share CPUs, all takes longer by as much, and one that is away looks
+ * like one that is stuck: soft lockups are left alone there.
  */
 void session_cmdline(char *cmdline, size_t size, const struct topology *topo, const char *more)
 {
-	bool patient = load_overcommit(topo) > 1 || cpuid_host_is_tcg();
+	unsigned int overcommit = load_overcommit(topo);
+	bool patient = overcommit > 1 || cpuid_host_is_tcg();
 
-	snprintf(cmdline, size, "%s%s %s", patient ? "" : "watchdog_thresh=2 ", more ?: "",
-		 env_get(ENV_CMDLINE) ?: "");
+	snprintf(cmdline, size,
+		 "%srcupdate.rcu_cpu_stall_timeout=%u sysctl.kernel.hung_task_timeout_secs=%u %s %s",
+		 patient ? "" : "watchdog_thresh=2 ",
+		 min(3 * overcommit, RCU_STALL_SECONDS), min(2 * overcommit, HUNG_TASK_SECONDS),
+		 more ?: "", env_get(ENV_CMDLINE) ?: "");
 }
 
 /* A kernel that is to blame for it does it again. */

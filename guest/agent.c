@@ -206,37 +206,6 @@ static void raise_memlock(void)
 		warn_user("raise RLIMIT_MEMLOCK: %s", strerror(errno));
 }
 
-/* The time after which the kernel complains, if that is shorter than what it has now */
-static void shorten(const char *path, unsigned long seconds)
-{
-	char now[32], text[32];
-	int fd;
-
-	/* A kernel without it cannot tell. */
-	if (read_text(path, now, sizeof(now)) || strtoul(now, NULL, 10) <= seconds)
-		return;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	snprintf(text, sizeof(text), "%lu", seconds);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		warn_user("write %s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
-/*
- * By default the kernel is patient for longer (120 s and 21 s) than scenarios last. RCU
- * takes no less than 3 s; and all CPUs may have to share one of the host's. Soft lockups
- * are left alone: each CPU would have to be asked, which takes long where it matters. The
- * command line has what is to be for them (session_cmdline()).
- */
-static void shorten_patience(void)
-{
-	unsigned long more = sysconf(_SC_NPROCESSORS_ONLN) / 8;
-
-	shorten("/proc/sys/kernel/hung_task_timeout_secs", 2 + more);
-	shorten("/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout", 3 + more);
-}
-
 static void power_off(u32 seq)
 {
 	out_done(seq, 0, "ok");
@@ -421,7 +390,6 @@ static int set_up_guest(void)
 	mount_all(other_mounts, ARRAY_SIZE(other_mounts));
 	enable_controllers();
 	raise_memlock();
-	shorten_patience();
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	       0);
 	return fd;

@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <linux/kernel.h>
 #include <linux/sizes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,8 +16,9 @@
 
 #include "clock.h"
 #include "cpuid.h"
-#include "host.h"
 #include "harness.h"
+#include "host.h"
+#include "load.h"
 #include "schedulers.h"
 #include "session.h"
 #include "testutil.h"
@@ -77,26 +79,33 @@ TEST(schedulers)
 	EXPECT_NE(NULL, strstr(err.text, "scx_nowhere cannot be executed"));
 }
 
-/* Patience that is shorter than a play, but not where CPUs are away for as long */
+/* Patience that is shorter than a play; longer where CPUs are away for as long */
+static void expect_cmdline(struct __test_metadata *_metadata, const char *topology,
+			   const char *more, const char *rest)
+{
+	struct topology topo;
+	struct errmsg err;
+	char cmdline[256], want[256];
+	unsigned int overcommit;
+	const char *soft;
+
+	ASSERT_EQ(0, topology_parse(topology, &topo, &err));
+	overcommit = load_overcommit(&topo);
+	soft = overcommit > 1 || cpuid_host_is_tcg() ? "" : "watchdog_thresh=2 ";
+	snprintf(want, sizeof(want),
+		 "%srcupdate.rcu_cpu_stall_timeout=%u sysctl.kernel.hung_task_timeout_secs=%u %s",
+		 soft, min(3 * overcommit, 21U), min(2 * overcommit, 120U), rest);
+	session_cmdline(cmdline, sizeof(cmdline), &topo, more);
+	EXPECT_STREQ(want, cmdline);
+}
+
 TEST(cmdline_by_host)
 {
-	const char *want = "watchdog_thresh=2 first watchdog_thresh=7";
-	struct topology one, most;
-	char cmdline[64];
-	struct errmsg err;
-
-	if (cpuid_host_is_tcg())
-		want = "first watchdog_thresh=7";
-	ASSERT_EQ(0, topology_parse("1n1l1c1t", &one, &err));
-	ASSERT_EQ(0, topology_parse("4n16l16c4t", &most, &err));
 	setenv(ENV_CMDLINE, "watchdog_thresh=7", 1);
-	session_cmdline(cmdline, sizeof(cmdline), &one, "first");
-	EXPECT_STREQ(want, cmdline);
-	session_cmdline(cmdline, sizeof(cmdline), &most, "first");
-	EXPECT_STREQ("first watchdog_thresh=7", cmdline);
+	expect_cmdline(_metadata, "1n1l1c1t", "first", "first watchdog_thresh=7");
+	expect_cmdline(_metadata, "1n1l4c1t", "first", "first watchdog_thresh=7");
 	unsetenv(ENV_CMDLINE);
-	session_cmdline(cmdline, sizeof(cmdline), &most, NULL);
-	EXPECT_STREQ(" ", cmdline);
+	expect_cmdline(_metadata, "4n16l16c4t", NULL, " ");
 }
 
 /* Before a guest is booted, which would be judged by what nobody has said */
