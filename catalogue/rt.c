@@ -11,14 +11,18 @@ static const struct scenario scenarios[] = {
 		.workers = {
 			{
 				"hog", .count = 1, .affinity = AFFINITY_ONE, .background = true,
-				.policy = POLICY_FIFO, .priority = 1,
+				.policy = POLICY_FIFO, .priority = 1, .later = true,
 				DOES(RT_HOG, .run_ns = 250 * NSEC_PER_MSEC,
 				     .sleep_ns = 150 * NSEC_PER_MSEC),
 			},
-			/* The kernel tells of a CPU that is taken from somebody only. */
+			/*
+			 * The kernel tells of a CPU that is taken from somebody only: not
+			 * of an idle one, though a task that waits there was promised it.
+			 */
 			{ "bait", .count = 1, .affinity = AFFINITY_ONE, .background = true },
 			{ "timer", .count = 2, DOES(TIMER, .sleep_ns = 5 * NSEC_PER_MSEC) },
 		},
+		.steps = { HOLD(5), SPAWN("hog"), HOLD(95) },
 		.limits = { .gap_ms = 40 },
 	},
 	{
