@@ -18,6 +18,41 @@
 /* Pages that a group needs to be judged by them: one each may be anywhere */
 #define MIN_PAGES		64
 
+/*
+ * Who is due less waits longer, in proportion: many workers on a CPU, low weights,
+ * a quota. Half of a slice more or less matters to those who get many only.
+ */
+static u64 wait_limit(const struct judge *j, const struct check_group *g, u64 limit)
+{
+	u64 due = check_due(j->run, g);
+
+	if (due < USUAL_DUE)
+		limit = limit * USUAL_DUE / due;
+	return check_within(limit, j->run->overcommit);
+}
+
+/* May one wait for the whole run, by what it is due, and not by the host? */
+static bool is_due_little(const struct judge *j, const struct check_group *g)
+{
+	u64 base = j->run->limits.gap_ms * NSEC_PER_MSEC;
+
+	return check_limited(j->run->limits.gap_ms) &&
+	       wait_limit(j, g, base) >= j->run->duration_ns &&
+	       check_within(base, j->run->overcommit) < j->run->duration_ns;
+}
+
+/* How many workers of a group have no other trouble than that they did not run */
+static unsigned int never_ran(const struct check_run *run, const struct check_group *g)
+{
+	const struct control_report *report;
+	unsigned int nr = 0;
+
+	for (report = run->reports; report < run->reports + run->nr_reports; report++)
+		nr += !strcmp(report->group, g->name) &&
+		      (report->r.flags & ~WIRE_REPORT_ERROR) == WIRE_REPORT_NEVER_RAN;
+	return nr;
+}
+
 /* The first worker of a group that is in trouble; NULL if all that reported are well */
 static const struct wire_report *unwell(const struct check_run *run, const struct check_group *g)
 {
@@ -34,11 +69,13 @@ static void sound(struct judge *j, const struct check_group *g)
 	const struct wire_report *r = unwell(j->run, g);
 	const struct load_stats *st = g->stats;
 	unsigned int spawned = g->workers * max(1U, g->spawns);
+	unsigned int waited = is_due_little(j, g) ? never_ran(j->run, g) : 0;
 	struct finding f = check_begin("workers", g);
 	char who[64] = "";
 
-	if (st->workers == spawned && !st->stuck && !st->corrupt) {
-		check_judge(j, &f, true, NULL, "all %u ran", spawned);
+	if (st->workers == spawned && st->stuck == waited && !st->corrupt) {
+		check_judge(j, &f, true, NULL, "%u of %u ran%s", spawned - waited, spawned,
+			    waited ? ", the others may wait for longer" : "");
 		return;
 	}
 	f.unit = "in trouble";
@@ -349,19 +386,6 @@ static void locality(struct judge *j, const struct check_group *g)
 
 /* -- Waiting ----------------------------------------------------------------- */
 
-/*
- * Who is due less waits longer, in proportion: many workers on a CPU, low weights,
- * a quota. Half of a slice more or less matters to those who get many only.
- */
-static u64 wait_limit(const struct judge *j, const struct check_group *g, u64 limit)
-{
-	u64 due = check_due(j->run, g);
-
-	if (due < USUAL_DUE)
-		limit = limit * USUAL_DUE / due;
-	return check_within(limit, j->run->overcommit);
-}
-
 static void gap(struct judge *j, const struct check_group *g)
 {
 	u64 base = j->run->limits.gap_ms * NSEC_PER_MSEC, limit_ns;
@@ -372,12 +396,11 @@ static void gap(struct judge *j, const struct check_group *g)
 	if (!check_limited(j->run->limits.gap_ms) || check_is_rt(g))
 		return;
 	limit_ns = wait_limit(j, g, base);
-	if (limit_ns >= j->run->duration_ns) {
-		/* By what it is due, and not by the host: no run would be long enough. */
-		if (check_within(base, j->run->overcommit) < j->run->duration_ns)
-			return;
+	/* No run would be long enough. */
+	if (is_due_little(j, g))
+		return;
+	if (limit_ns >= j->run->duration_ns)
 		weak = "the run was not longer than that: set KTSTR_DURATION to more";
-	}
 	f.unit = "ms";
 	f.seen = check_place(&f, gap);
 	f.limit = limit_ns / NSEC_PER_MSEC;

@@ -361,6 +361,34 @@ TEST_F(check, gap_of_who_is_due_little)
 }
 
 /* Real-time workers on all CPUs leave what throttling takes from them. */
+/* Nor is it to blame on anybody if they do not run at all in so short a time. */
+TEST_F(check, who_is_due_little_may_not_run)
+{
+	struct stage *st = self->st;
+	size_t i;
+
+	add_group(st, 8, 0);
+	for (i = 0; i < 3; i++)
+		st->groups[i].cgroup = NULL;
+	st->groups[2].policy = POLICY_IDLE;
+	st->stats[2].stuck = 2;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "c"));
+	st->reports[8].r.flags = WIRE_REPORT_NEVER_RAN;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "c"));
+	st->reports[9].r.flags = WIRE_REPORT_NEVER_RAN | WIRE_REPORT_ERROR;
+	EXPECT_EQ(VERDICT_PASS, judge(st, "workers", "c"));
+	EXPECT_NE(NULL, strstr(find(st, "workers", "c")->text, "6 of 8 ran, the others may wait"));
+	st->reports[9].r.flags = WIRE_REPORT_NEVER_RAN | WIRE_REPORT_NOT_STOPPED;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "c"));
+	st->reports[9].r.flags = WIRE_REPORT_NEVER_RAN;
+	st->run.limits.gap_ms = UNLIMITED;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "c"));
+	/* Who is due as much as others */
+	st->run.limits.gap_ms = check_defaults.gap_ms;
+	st->groups[2].policy = POLICY_NORMAL;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "c"));
+}
+
 TEST_F(check, gap_beside_real_time)
 {
 	struct stage *st = self->st;
