@@ -62,36 +62,38 @@ collect()
 		die "ktstr_detect has no plan"
 }
 
+# Seconds, as $took
 duration()
 {
 	if [ "$1" -ge 5400 ]; then
-		echo "$((($1 + 1800) / 3600)) h"
+		took="$((($1 + 1800) / 3600)) h"
 	else
-		echo "$((($1 + 59) / 60)) min"
+		took="$((($1 + 59) / 60)) min"
 	fi
 }
 
 # What was played since this script began says how long the rest takes.
 progress()
 {
-	local took
-
 	collect
-	took=$(duration "$left_seconds")
 	if [ "$left" -lt "$first_left" ] && [ $((SECONDS - start)) -ge "$every" ]; then
-		took=$(duration $(((SECONDS - start) * left / (first_left - left))))
+		duration $(((SECONDS - start) * left / (first_left - left)))
+	else
+		duration "$left_seconds"
 	fi
-	echo "$(date +%T) $((total - left)) of $total plays, $took left"
+	printf '%(%T)T %d of %d plays, %s left\n' -1 $((total - left)) "$total" "$took"
 }
 
 # A part that says nothing any more is stuck where no limit of a play is.
 end_silent()
 {
-	local i log
+	local i log now since
 
 	for i in "${!pids[@]}"; do
 		log=$state/part-$((i + 1)).log
-		if [ $(($(date +%s) - $(stat -c %Y "$log"))) -gt "$silence" ] &&
+		read -r since < <(stat -c %Y "$log")
+		printf -v now '%(%s)T' -1
+		if [ $((now - since)) -gt "$silence" ] &&
 		   kill "${pids[$i]}" 2>/dev/null; then
 			echo "detect: part $((i + 1)) was silent for $silence s; see $log"
 		fi
@@ -135,6 +137,8 @@ find "$cache" -mindepth 1 -maxdepth 1 -type d -mtime +7 ! -path "$state" -exec r
 # Whatever a killed run has left alive holds the lock, too.
 exec {lock}>"$state/lock"
 flock -n "$lock" || die "another run is at work in $state"
+# From here on, there is no $(...): what bash 5.2 is to do on a signal that comes while it
+# waits for one is a syntax error to it, and the signal is lost.
 trap 'on_signal 130' INT
 trap 'on_signal 143' TERM
 trap 'on_signal 129' HUP
@@ -145,9 +149,11 @@ fi
 start=$SECONDS
 collect
 first_left=$left
-echo "$total plays, about $(duration "$seconds"), $parts at a time; logs: $state"
+duration "$seconds"
+echo "$total plays, about $took, $parts at a time; logs: $state"
+duration "$left_seconds"
 [ "$left" -eq "$total" ] ||
-	echo "$((total - left)) were played by a run before, about $(duration "$left_seconds") left"
+	echo "$((total - left)) were played by a run before, about $took left"
 
 # What ended a part may not happen again; a play that always does is found by that.
 while [ "$left" -gt 0 ]; do
