@@ -61,7 +61,7 @@ debian_package()
 
 from_debian()
 {
-	local cmd package log
+	local cmd package log=$tmp/log
 
 	for cmd in apt-get apt-cache dpkg-deb; do
 		if ! command -v $cmd >/dev/null; then
@@ -76,15 +76,16 @@ from_debian()
 		return 1
 	fi
 	say "downloading $package (about 110 MB)"
-	if ! log=$(cd "$tmp" && apt-get -q download "$package" 2>&1); then
+	# No $(...): bash 5.2 loses the signals that come while it waits for one.
+	if ! (cd "$tmp" && apt-get -q download "$package") >"$log" 2>&1; then
 		looked+=("Debian's packages: cannot download $package:")
-		looked+=("    $(grep '^E:' <<<"$log" | tail -n 1)")
+		looked+=("    $(grep '^E:' "$log" | tail -n 1)")
 		looked+=("    (no network? or lists that are old: apt-get update)")
 		return 1
 	fi
 	say "unpacking"
-	log=$(dpkg-deb -x "$tmp"/linux-image-*.deb "$tmp/root" 2>&1) ||
-		die "cannot unpack $package in $tmp" "$(head -n 1 <<<"$log")"
+	dpkg-deb -x "$tmp"/linux-image-*.deb "$tmp/root" >"$log" 2>&1 ||
+		die "cannot unpack $package in $tmp" "$(head -n 1 "$log")"
 	rm -f "$tmp"/linux-image-*.deb
 	image=$(echo "$tmp"/root/boot/vmlinuz-*)
 	release=${image##*/vmlinuz-}
