@@ -538,7 +538,6 @@ int detect_play(const struct detect_plan *plan, struct detect_play *play,
 
 	if (!findings)
 		return -ENOMEM;
-	play->result.unrepeated = 0;
 	for (tries = 0; tries < DETECT_MAX_TRIES; tries++) {
 		memset(findings, 0, sizeof(*findings));
 		detect_judge(row, play_fn(stage, &what, findings), findings, &play->result);
@@ -546,7 +545,7 @@ int detect_play(const struct detect_plan *plan, struct detect_play *play,
 		if (play->result.verdict != VERDICT_INCONCLUSIVE)
 			break;
 	}
-	play->result.ms = (clock_ns() - start) / NSEC_PER_MSEC;
+	play->result.ms += (clock_ns() - start) / NSEC_PER_MSEC;
 	free(findings);
 	return 0;
 }
@@ -613,7 +612,7 @@ bool detect_read(struct detect_plan *plan, char *line)
 	result.stated = !strcmp(field[STATED], "stated");
 	result.ms = number(field[MS], strlen(field[MS]), MAX_PLAY_MS);
 	result.unrepeated = number(field[UNREPEATED], strlen(field[UNREPEATED]),
-				   DETECT_MAX_TRIES);
+				   DETECT_MAX_CALLS * DETECT_MAX_TRIES);
 	if (strcmp(field[CHECKS], "-"))
 		snprintf(result.checks, sizeof(result.checks), "%s", field[CHECKS]);
 	play->result = result;

@@ -27,6 +27,9 @@
 /* A play that is INCONCLUSIVE is played again until it was played so often. */
 #define DETECT_MAX_TRIES	3
 
+/* How often detect_play() is called for a play that stays so: once more at the end */
+#define DETECT_MAX_CALLS	2
+
 /**
  * struct detect_config - what is asked for
  * @field: only faulty schedulers whose bug is of a class that is seen in the field
@@ -224,7 +227,7 @@ void detect_judge(const struct detect_row *row, enum verdict verdict,
 /**
  * detect_play() - play, again if it was not decided (DETECT_MAX_TRIES), and judge
  * @plan: a plan
- * @play: one of its plays; its result is filled in
+ * @play: one of its plays; its result is that of the last try, but for what is of all
  * @play_fn: stage_play(), or a test's
  * @stage: for @play_fn
  * @rerun: see struct play

@@ -178,8 +178,8 @@ static void print_table(const struct detect_plan *plan, size_t from, size_t to, 
 static const char legend[] =
 "\nA cell of a faulty scheduler: plays that found it wrong for the stated reason, of\n"
 "those that were played; of another, or in a scenario that is not of its class: plays\n"
-"that were a FAIL. \"w\": some failed for another reason; \"?\": some were INCONCLUSIVE,\n"
-"three times in a row; \"!\": some failed, but not when they were played once more;\n"
+"that were a FAIL. \"w\": some failed for another reason; \"?\": some stayed\n"
+"INCONCLUSIVE to the last; \"!\": some failed, but not when they were played once more;\n"
 "\".\": not to be played; \"-\": to be played, but was not.\n";
 
 static void print_scenarios(const struct detect_plan *plan, FILE *f)

@@ -218,6 +218,12 @@ static int play(struct detect *d, struct detect_play *play)
 	return 0;
 }
 
+static void put_result(const struct detect *d, const struct detect_play *play)
+{
+	detect_write(&d->plan, play, stdout);
+	fflush(stdout);
+}
+
 static int play_part(struct detect *d, const char *text)
 {
 	unsigned int part, nr_parts;
@@ -234,10 +240,16 @@ static int play_part(struct detect *d, const char *text)
 	d->stage.reuse = true;
 	for (i = 0; i < d->plan.nr_plays && !ret; i++) {
 		ret = play(d, &d->plan.plays[i]);
-		if (ret)
-			break;
-		detect_write(&d->plan, &d->plan.plays[i], stdout);
-		fflush(stdout);
+		if (!ret && d->plan.plays[i].result.verdict != VERDICT_INCONCLUSIVE)
+			put_result(d, &d->plan.plays[i]);
+	}
+	/* A machine that was too slow for minutes may be so no more. */
+	for (i = 0; i < d->plan.nr_plays && !ret; i++) {
+		if (d->plan.plays[i].result.verdict != VERDICT_INCONCLUSIVE)
+			continue;
+		ret = play(d, &d->plan.plays[i]);
+		if (!ret)
+			put_result(d, &d->plan.plays[i]);
 	}
 	stage_end(&d->stage);
 	return ret;

@@ -724,7 +724,6 @@ TEST_F(plan, unrepeated_failures_are_counted)
 	script[0] = VERDICT_INCONCLUSIVE;
 	script[1] = VERDICT_PASS;
 	play = find(&self->plan, "starve", "crowd", 1);
-	play->result.unrepeated = 7;
 	ASSERT_EQ(0, detect_play(&self->plan, play, fake_play, &stage, "again"));
 	EXPECT_EQ(2, nr_played);
 	EXPECT_EQ(0, play->result.unrepeated);
@@ -744,6 +743,34 @@ static void written(const struct detect_plan *plan, const struct detect_play *pl
 
 	detect_write(plan, play, f);
 	fclose(f);
+}
+
+/* What stayed INCONCLUSIVE is played once more at the end. */
+TEST_F(plan, both_calls_count)
+{
+	const unsigned int all = DETECT_MAX_CALLS * DETECT_MAX_TRIES;
+	struct stage stage = {};
+	struct detect_play *play;
+	char line[256];
+	unsigned int i;
+
+	ASSERT_EQ(0, make(self));
+	play = find(&self->plan, "good", "crowd", 1);
+	for (i = 0; i < DETECT_MAX_TRIES; i++)
+		script[i] = VERDICT_INCONCLUSIVE;
+	play->result.ms = 1000;
+	for (i = 0; i < DETECT_MAX_CALLS; i++) {
+		stage.plays = 0;
+		ASSERT_EQ(0, detect_play(&self->plan, play, fails_once, &stage, NULL));
+		EXPECT_EQ(DETECT_MAX_TRIES, stage.plays);
+	}
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, play->result.verdict);
+	EXPECT_LE(1000, play->result.ms);
+	EXPECT_EQ(all, play->result.unrepeated);
+	written(&self->plan, play, line);
+	play->result.unrepeated = 0;
+	ASSERT_TRUE(detect_read(&self->plan, line));
+	EXPECT_EQ(all, play->result.unrepeated);
 }
 
 TEST_F(plan, results_are_read_as_written)
