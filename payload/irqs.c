@@ -19,10 +19,11 @@
 
 /*
  * How often to look before an interrupt is given up: at first at once, then after
- * a delay, for seconds in all however fast this machine is.
+ * a delay, for seconds in all however fast this machine is; and for longer where
+ * hundreds of vCPUs wait for a busy one's CPUs.
  */
 #define LOOKS_AT_ONCE		1000
-#define LOOKS			(LOOKS_AT_ONCE + 2000)
+#define LOOKS			(LOOKS_AT_ONCE + 10000)
 
 static u32 counts[MAX_CPUS];
 static struct irq_reply reply;
