@@ -25,6 +25,7 @@
 #include "env.h"
 #include "initramfs_cache.h"
 #include "kvm_caps.h"
+#include "write_all.h"
 
 #define SHM_ROOT	"/dev/shm"
 #define PREFIX		"initramfs-"
@@ -64,19 +65,6 @@ struct file {
 static int compress(struct image *image, struct errmsg *err)
 {
 	return image->lz4 ? 0 : initramfs_compress(image->ir, &image->lz4, &image->size, err);
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-	ssize_t n;
-
-	for (; size; data += n, size -= n) {
-		n = write(fd, data, size);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		n = max_t(ssize_t, n, 0);
-	}
-	return 0;
 }
 
 /* -- dropping old segments ---------------------------------------------------- */

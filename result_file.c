@@ -16,6 +16,7 @@
 #include "result_file.h"
 #include "results_dir.h"
 #include "wire.h"
+#include "write_all.h"
 
 /* @others: what may stay besides letters and digits */
 static char *append_plain(char *to, const char *end, const char *text, const char *others)
@@ -64,19 +65,6 @@ char *result_file_name(const struct play *play, unsigned int nr, char *name)
 		to += sprintf(to, "~%u", nr);
 	sprintf(to, ".json");
 	return name;
-}
-
-static int write_all(int fd, const char *text, size_t size)
-{
-	ssize_t n;
-
-	for (; size; text += n, size -= n) {
-		n = write(fd, text, size);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		n = max_t(ssize_t, n, 0);
-	}
-	return 0;
 }
 
 /* Return: 0; or a negative errno: -EEXIST if there is a file of that name. */
