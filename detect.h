@@ -227,7 +227,8 @@ void detect_judge(const struct detect_row *row, enum verdict verdict,
 /**
  * detect_play() - play, again if it was not decided (DETECT_MAX_TRIES), and judge
  * @plan: a plan
- * @play: one of its plays; its result is that of the last try, but for what is of all
+ * @play: one of its plays; its result becomes that of the last try; @ms and @unrepeated of
+ *	it are added to
  * @play_fn: stage_play(), or a test's
  * @stage: for @play_fn
  * @rerun: see struct play

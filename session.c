@@ -585,9 +585,9 @@ static bool host_hung(const struct session *s)
 
 /*
  * By default the kernel is patient for longer than plays of 3 s to 10 s take: 20 s until
- * a soft lockup, which is twice watchdog_thresh, and those below. RCU takes no less than
- * 3 s. Where vCPUs share CPUs, all takes longer by as much, and one that is away looks
- * like one that is stuck: soft lockups are left alone there.
+ * a soft lockup, which is twice watchdog_thresh, RCU_STALL_SECONDS, HUNG_TASK_SECONDS.
+ * RCU takes no less than 3 s. Where vCPUs share CPUs, all takes longer by as much, and
+ * one that is away looks like one that is stuck: soft lockups are left alone there.
  */
 void session_cmdline(char *cmdline, size_t size, const struct topology *topo, const char *more)
 {

@@ -12,7 +12,7 @@
 #include "bench.h"
 #include "unit/agent_peer.h"
 
-#define ROUND_NS		(400 * MSEC)
+#define ROUND_NS	(400 * MSEC)
 #define GRACE_NS	(20 * SEC)
 #define ROUNDS		5	/* for each run that is asked for */
 
