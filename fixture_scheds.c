@@ -44,7 +44,7 @@ const struct fixture_sched fixture_scheds[] = {
 		.name = "ignore_weights",
 		.policy = FIXTURE_VTIME,
 		.fault = KTSTR_FAULT_WEIGHTS,
-		.scenarios = "fairness.nice",
+		.scenarios = "fairness.nice fairness.nice_below_zero",
 		.check = "weight",
 		.text = "charges every task as if its nice value were 0",
 	},

@@ -25,6 +25,19 @@ static const struct scenario scenarios[] = {
 	},
 	{
 		.suite = "fairness",
+		.name = "nice_below_zero",
+		.bug = "Who is to come first on a CPU gets as little of it as the many others.",
+		.min_cpus = 2,
+		.quick = true,
+		.cgroups = { { "one", .cpus = RANGE(1, 1) } },
+		.workers = {
+			{ "first", .cgroup = "one", .count = 1, .nice = -16 },
+			{ "many", .cgroup = "one", .count = 4 },
+		},
+		.limits = { BY_WEIGHT },
+	},
+	{
+		.suite = "fairness",
 		.name = "weights",
 		.bug = "cpu.weight makes no difference.",
 		.cgroups = { { "heavy", .weight = 1500 }, { "light", .weight = 100 } },
