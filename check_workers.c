@@ -299,7 +299,7 @@ static u64 remote_limit(const struct check_run *run, unsigned int limit)
 }
 
 /* What is on none of the nodes that it is bound to, or where its workers are not */
-static void remote(struct judge *j, const struct check_group *g, u64 pages, const char *weak)
+static void remote(struct judge *j, const struct check_group *g, u64 pages)
 {
 	unsigned int limit = j->run->limits.remote_pages;
 	struct finding f = check_begin("locality", g);
@@ -312,7 +312,8 @@ static void remote(struct judge *j, const struct check_group *g, u64 pages, cons
 	if (g->mems) {
 		f.limit = MISPLACED_PERCENT;
 		f.seen = 100 - load_local_pages(g->stats, g->mems);
-		check_judge(j, &f, f.seen <= f.limit, weak,
+		check_judge(j, &f, f.seen <= f.limit,
+			    pages < MIN_PAGES ? "there are too few pages to tell" : NULL,
 			    "pages on other nodes than they are bound to");
 		return;
 	}
@@ -330,13 +331,13 @@ static void remote(struct judge *j, const struct check_group *g, u64 pages, cons
 	}
 	f.limit = remote_limit(j->run, limit);
 	f.seen = sum * 100 / pages;
-	check_judge(j, &f, f.seen <= f.limit, weak,
+	check_judge(j, &f, f.seen <= f.limit, NULL,
 		    "pages on other nodes than their workers ran on in %llu ms, most of worker %u: %llu",
 		    ran_ms(j->run), worker, (unsigned long long)most);
 }
 
 /* Where memory is that is on a node without CPUs, nobody is near to it. */
-static void slow(struct judge *j, const struct check_group *g, u64 pages, const char *weak)
+static void slow(struct judge *j, const struct check_group *g, u64 pages)
 {
 	struct finding f = check_begin("locality", g);
 	u64 sum = 0, most = 0;
@@ -354,16 +355,24 @@ static void slow(struct judge *j, const struct check_group *g, u64 pages, const 
 	f.unit = "% of the pages";
 	f.seen = sum * 100 / pages;
 	f.limit = j->run->limits.slow_pages;
-	check_judge(j, &f, f.seen <= f.limit, weak, sum ?
+	check_judge(j, &f, f.seen <= f.limit, NULL, sum ?
 		    "pages on nodes without CPUs, most of them on node %u" :
 		    "pages on nodes without CPUs", node);
+}
+
+static void too_few(struct judge *j, const struct check_group *g, u64 pages)
+{
+	struct finding f = check_begin("locality", g);
+
+	f.verdict = VERDICT_SKIP;
+	check_add(j->findings, &f, "%llu pages are too few to tell where memory is taken from",
+		  (unsigned long long)pages);
 }
 
 /* Pages that are bound to nodes are to be there, all others where their worker is. */
 static void locality(struct judge *j, const struct check_group *g)
 {
 	const struct limits *limits = &j->run->limits;
-	const char *weak = NULL;
 	u64 pages = 0;
 	int i;
 
@@ -373,15 +382,18 @@ static void locality(struct judge *j, const struct check_group *g)
 		return;
 	for (i = 0; i < WIRE_MAX_NODES; i++)
 		pages += g->stats->pages[i];
-	if (!pages)
+	if (!pages || (!check_limited(limits->remote_pages) && !check_limited(limits->slow_pages)))
 		return;
-	if (pages < MIN_PAGES)
-		weak = "there are too few pages to tell";
+	/* Workers that are not about memory have buffers, and no longer run gives them more. */
+	if (pages < MIN_PAGES && !g->mems) {
+		too_few(j, g, pages);
+		return;
+	}
 	if (check_limited(limits->remote_pages) &&
 	    (g->mems || !check_lacks(j, "locality", g, "numa")))
-		remote(j, g, pages, weak);
+		remote(j, g, pages);
 	if (check_limited(limits->slow_pages) && !g->mems)
-		slow(j, g, pages, weak);
+		slow(j, g, pages);
 }
 
 /* -- Waiting ----------------------------------------------------------------- */

@@ -1150,7 +1150,17 @@ TEST_F(check, locality_of_pages)
 	EXPECT_EQ(NONE, judge(st, "locality", "a"));
 	put_pages(st, 0, 0, 60);
 	work_on(st, 0, 1000, 0);
+	EXPECT_EQ(VERDICT_SKIP, judge(st, "locality", "a"));
+	EXPECT_EQ(VERDICT_PASS, check_verdict(&st->findings));
+	st->groups[0].mems = 1;
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "locality", "a"));
+	st->groups[0].mems = 0;
+	/* Nothing is asked. */
+	st->run.limits.remote_pages = UNLIMITED;
+	st->run.limits.slow_pages = UNLIMITED;
+	EXPECT_EQ(NONE, judge(st, "locality", "a"));
+	st->run.limits.remote_pages = check_defaults.remote_pages;
+	st->run.limits.slow_pages = check_defaults.slow_pages;
 	put_pages(st, 0, 0, 40);
 	EXPECT_EQ(VERDICT_PASS, judge(st, "locality", "a"));
 	EXPECT_EQ(0, find(st, "locality", "a")->seen);
