@@ -688,7 +688,7 @@ static bool stalled(const struct check_run *run)
 		if (run->programs[i].late)
 			return true;
 	for (g = run->groups; g < run->groups + run->nr_groups; g++)
-		if (g->stats->stuck || g->stats->gap.sched_ns >= run->duration_ns / 4)
+		if (check_waited_long(run, g))
 			return true;
 	return false;
 }

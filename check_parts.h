@@ -73,6 +73,12 @@ bool check_lacks(struct judge *j, const char *check, const struct check_group *g
 /* What the machine that emulates the host has withheld, if that is too much; or NULL */
 const char *check_denied(const struct check_run *run);
 
+/*
+ * Has a worker of the group waited for a quarter of the run, not run at all, or not
+ * stopped? Waiting does not count where the group is due so little that it has to.
+ */
+bool check_waited_long(const struct check_run *run, const struct check_group *g);
+
 /* Is it one of FIFO, RR and DEADLINE, which do not share? */
 bool check_is_rt(const struct check_group *g);
 

@@ -22,23 +22,23 @@
  * Who is due less waits longer, in proportion: many workers on a CPU, low weights,
  * a quota. Half of a slice more or less matters to those who get many only.
  */
-static u64 wait_limit(const struct judge *j, const struct check_group *g, u64 limit)
+static u64 wait_limit(const struct check_run *run, const struct check_group *g, u64 limit)
 {
-	u64 due = check_due(j->run, g);
+	u64 due = check_due(run, g);
 
 	if (due < USUAL_DUE)
 		limit = limit * USUAL_DUE / due;
-	return check_within(limit, j->run->overcommit);
+	return check_within(limit, run->overcommit);
 }
 
 /* May one wait for the whole run, by what it is due, and not by the host? */
-static bool is_due_little(const struct judge *j, const struct check_group *g)
+static bool is_due_little(const struct check_run *run, const struct check_group *g)
 {
-	u64 base = j->run->limits.gap_ms * NSEC_PER_MSEC;
+	u64 base = run->limits.gap_ms * NSEC_PER_MSEC;
 
-	return check_limited(j->run->limits.gap_ms) &&
-	       wait_limit(j, g, base) >= j->run->duration_ns &&
-	       check_within(base, j->run->overcommit) < j->run->duration_ns;
+	return check_limited(run->limits.gap_ms) &&
+	       wait_limit(run, g, base) >= run->duration_ns &&
+	       check_within(base, run->overcommit) < run->duration_ns;
 }
 
 /* How many workers of a group have no other trouble than that they did not run */
@@ -51,6 +51,19 @@ static unsigned int never_ran(const struct check_run *run, const struct check_gr
 		nr += !strcmp(report->group, g->name) &&
 		      (report->r.flags & ~WIRE_REPORT_ERROR) == WIRE_REPORT_NEVER_RAN;
 	return nr;
+}
+
+/* Those of them that nobody is to blame for */
+static unsigned int may_not_run(const struct check_run *run, const struct check_group *g)
+{
+	return is_due_little(run, g) ? never_ran(run, g) : 0;
+}
+
+bool check_waited_long(const struct check_run *run, const struct check_group *g)
+{
+	if (g->stats->stuck > may_not_run(run, g))
+		return true;
+	return g->stats->gap.sched_ns >= run->duration_ns / 4 && !is_due_little(run, g);
 }
 
 /* The first worker of a group that is in trouble; NULL if all that reported are well */
@@ -69,7 +82,7 @@ static void sound(struct judge *j, const struct check_group *g)
 	const struct wire_report *r = unwell(j->run, g);
 	const struct load_stats *st = g->stats;
 	unsigned int spawned = g->workers * max(1U, g->spawns);
-	unsigned int waited = is_due_little(j, g) ? never_ran(j->run, g) : 0;
+	unsigned int waited = may_not_run(j->run, g);
 	struct finding f = check_begin("workers", g);
 	char who[64] = "";
 
@@ -407,9 +420,9 @@ static void gap(struct judge *j, const struct check_group *g)
 
 	if (!check_limited(j->run->limits.gap_ms) || check_is_rt(g))
 		return;
-	limit_ns = wait_limit(j, g, base);
+	limit_ns = wait_limit(j->run, g, base);
 	/* No run would be long enough. */
-	if (is_due_little(j, g))
+	if (is_due_little(j->run, g))
 		return;
 	if (limit_ns >= j->run->duration_ns)
 		weak = "the run was not longer than that: set KTSTR_DURATION to more";
@@ -451,7 +464,7 @@ static void latency(struct judge *j, const struct check_group *g)
 		if (total < parts[i].samples)
 			weak = "there were too few wake-ups to tell";
 		ns = hist_percentile(&g->stats->wake, parts[i].per_myriad);
-		limit_ns = wait_limit(j, g, parts[i].limit_us * 1000ULL);
+		limit_ns = wait_limit(j->run, g, parts[i].limit_us * 1000ULL);
 		f.unit = "us";
 		f.seen = ns / 1000;
 		f.limit = limit_ns / 1000;

@@ -360,17 +360,23 @@ TEST_F(check, gap_of_who_is_due_little)
 	EXPECT_EQ(NONE, judge(st, "gap", "c"));
 }
 
-/* Real-time workers on all CPUs leave what throttling takes from them. */
-/* Nor is it to blame on anybody if they do not run at all in so short a time. */
-TEST_F(check, who_is_due_little_may_not_run)
+/* A third group, "c", that may run only when the others do not, as all share one cgroup */
+static void add_idle_group(struct stage *st)
 {
-	struct stage *st = self->st;
 	size_t i;
 
 	add_group(st, 8, 0);
 	for (i = 0; i < 3; i++)
 		st->groups[i].cgroup = NULL;
 	st->groups[2].policy = POLICY_IDLE;
+}
+
+/* Nor is it to blame on anybody if they do not run at all in so short a time. */
+TEST_F(check, who_is_due_little_may_not_run)
+{
+	struct stage *st = self->st;
+
+	add_idle_group(st);
 	st->stats[2].stuck = 2;
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "c"));
 	st->reports[8].r.flags = WIRE_REPORT_NEVER_RAN;
@@ -389,6 +395,7 @@ TEST_F(check, who_is_due_little_may_not_run)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "c"));
 }
 
+/* Real-time workers on all CPUs leave what throttling takes from them. */
 TEST_F(check, gap_beside_real_time)
 {
 	struct stage *st = self->st;
@@ -1526,6 +1533,26 @@ TEST_F(check, defects_that_are_known)
 	EXPECT_EQ(VERDICT_FAIL, judge(st, "gap", "a"));
 	st->stats[0].gap.sched_ns++;
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "gap", "a"));
+}
+
+/* Who is due little waits for long under any scheduler: that excuses nobody. */
+TEST_F(check, defects_are_not_excused_by_who_is_due_little)
+{
+	struct stage *st = self->st;
+
+	add_idle_group(st);
+	st->stats[2].gap.sched_ns = DURATION;
+	st->stats[2].stuck = 1;
+	st->reports[8].r.flags = WIRE_REPORT_NEVER_RAN;
+	st->stats[0].corrupt = 1;
+	st->run.sched.defects = "workers";
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "workers", "a"));
+	/* But it is to stop, and to run if it is due as much as others. */
+	st->stats[2].stuck = 2;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "workers", "a"));
+	st->stats[2].stuck = 1;
+	st->groups[2].policy = POLICY_NORMAL;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "workers", "a"));
 }
 
 /* A scheduler that loses the kernel's own threads makes the kernel complain of waits. */
