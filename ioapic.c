@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ioapic.h"
+#include "msi.h"
 
 /* 290566, 3.2.1 and 3.2.2 */
 #define ID_MASK			GENMASK(27, 24)
@@ -28,17 +29,6 @@
 			 REDIR_DEST_14_8 | REDIR_DEST_7_0)
 
 #define DELIVERY_LOWEST_PRIORITY	1
-
-/* A message (SDM vol. 3A, 11.11) */
-#define MSI_ADDRESS		0xfee00000
-#define MSI_DEST_7_0		GENMASK(19, 12)
-#define MSI_REDIRECTION_HINT	BIT(3)
-#define MSI_DEST_LOGICAL	BIT(2)
-#define MSI_LEVEL		BIT(15)
-#define MSI_ASSERT		BIT(14)
-#define MSI_DELIVERY_MODE	GENMASK(10, 8)
-#define MSI_VECTOR		GENMASK(7, 0)
-#define MSI_HI_DEST_14_8	GENMASK(14, 8)	/* api.rst, KVM_SET_GSI_ROUTING */
 
 /* NMI, SMI, INIT and ExtINT are edges, whatever the entry says (290566, 3.2.4). */
 static bool is_level(u64 redir)

@@ -23,6 +23,7 @@
 #include "ktstr_vmm.h"
 #include "kvm_caps.h"
 #include "memory_map.h"
+#include "nudge.h"
 #include "numa_mem.h"
 #include "parallel.h"
 #include "performance.h"
@@ -79,6 +80,7 @@ struct ktstr_vm {
 	struct devices devices;
 	struct boot_image image;
 	struct freeze freeze;
+	struct nudge nudge;
 	struct warnings warnings;
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t ended;
@@ -692,6 +694,27 @@ static int place_vcpu(struct ktstr_vm *vm, unsigned int cpu, struct errmsg *err)
 				      err);
 }
 
+static int wait_for_end(void *ctx, u64 timeout_ns)
+{
+	return ktstr_vm_wait(ctx, timeout_ns);
+}
+
+static int start_nudge(struct ktstr_vm *vm, struct errmsg *err)
+{
+	struct nudge *n = &vm->nudge;
+
+	if (!vm->cfg.nudge_vector)
+		return 0;
+	n->vm_fd = vm->vm_fd;
+	n->topo = &vm->cfg.topo;
+	n->vcpus = vm->vcpus;
+	n->vector = vm->cfg.nudge_vector;
+	n->wait = wait_for_end;
+	n->ctx = vm;
+	return nudge_start(n, err) ?:
+	       (vm->cfg.share ? performance_place_service(vm->cfg.share, n->thread, err) : 0);
+}
+
 static int place_devices(struct ktstr_vm *vm, struct errmsg *err)
 {
 	const struct virtio_slot *slots = vm->devices.slots;
@@ -716,6 +739,7 @@ int ktstr_vm_start(struct ktstr_vm *vm, struct errmsg *err)
 	for (cpu = 0; cpu < vm->nr_vcpus && !ret; cpu++)
 		ret = vcpu_start(&vm->vcpus[cpu], &vcpu_ops, vm, &vm->freeze.gate, err) ?:
 		      place_vcpu(vm, cpu, err);
+	ret = ret ?: start_nudge(vm, err);
 	if (ret)
 		ktstr_vm_stop(vm, KTSTR_VM_STOPPED, err->text);
 	else
@@ -868,6 +892,7 @@ void ktstr_vm_stop(struct ktstr_vm *vm, enum ktstr_vm_state state, const char *r
 	freeze_cancel(&vm->freeze);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_join(&vm->vcpus[i]);
+	nudge_join(&vm->nudge);
 	devices_stop(&vm->devices);
 
 	for (i = 0; i < vm->nr_vcpus && started; i++)

@@ -56,6 +56,9 @@ enum ktstr_irqchip {
  *	stop; 0 for what is long enough
  * @disk: a disk (virtio_blk.h), as /dev/vda; or NULL
  * @net: a network card (virtio_net.h), as eth0; or NULL
+ * @nudge_vector: an interrupt that means nothing to the guest's kernel, which vCPUs
+ *	get that have not run for a while, on hosts where they need that (nudge.h); 0 for
+ *	none
  * @share: where on this host the VM's threads run, and whether in performance
  *	mode; must stay valid until ktstr_vm_destroy(). NULL: wherever the host's
  *	scheduler puts them.
@@ -72,6 +75,7 @@ struct ktstr_vm_config {
 	u64 freeze_timeout_ns;
 	const struct disk_config *disk;
 	const struct net_config *net;
+	u8 nudge_vector;
 	const struct host_share *share;
 };
 

@@ -66,7 +66,7 @@ static void relay_interrupt(void)
 		apic_send(cpus[(cpu + 1) % nr_cpus].apic_id, ICR_FIXED | VECTOR_RELAY);
 }
 
-static void timer_interrupt(void)
+static void one_interrupt(void)
 {
 	count();
 	apic_eoi();
@@ -196,6 +196,24 @@ static void serve_timer(const struct irq_request *r)
 	apic_write(APIC_TIMER_INITIAL, 0);
 }
 
+/* By the CPU that has received the fewest */
+static u32 received_by_each(void)
+{
+	u32 least = READ_ONCE(counts[0]);
+	u32 i;
+
+	for (i = 1; i < nr_cpus; i++)
+		if (READ_ONCE(counts[i]) < least)
+			least = READ_ONCE(counts[i]);
+	return least;
+}
+
+static void serve_nudges(const struct irq_request *r)
+{
+	while (received_by_each() < r->times)
+		wait_for_interrupt();
+}
+
 static void serve(const struct irq_request *r)
 {
 	memset(counts, 0, sizeof(counts[0]) * nr_cpus);
@@ -212,6 +230,9 @@ static void serve(const struct irq_request *r)
 		break;
 	case IRQ_TIMER:
 		serve_timer(r);
+		break;
+	case IRQ_NUDGE:
+		serve_nudges(r);
 		break;
 	default:
 		power_off();
@@ -230,7 +251,8 @@ void payload_main(void)
 	handlers[VECTOR_NMI] = nmi;
 	handlers[IRQ_VECTOR] = device_interrupt;
 	handlers[VECTOR_RELAY] = relay_interrupt;
-	handlers[VECTOR_TIMER] = timer_interrupt;
+	handlers[VECTOR_TIMER] = one_interrupt;
+	handlers[NUDGE_VECTOR] = one_interrupt;
 	start_cpus();
 	for (i = 0; i < nr_cpus; i++) {
 		apics[i].apic_id = cpus[i].apic_id;

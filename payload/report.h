@@ -204,6 +204,7 @@ struct apic_report {
  * @IRQ_RELAY: an IPI from the first CPU to the second, from that to the third,
  *	and so on until it is back
  * @IRQ_TIMER: the first CPU's local APIC timer, for which it halts
+ * @IRQ_NUDGE: the VMM, to CPUs that halt, unasked (nudge.h)
  * @IRQ_END: none; the payload powers off
  */
 enum irq_source {
@@ -211,13 +212,14 @@ enum irq_source {
 	IRQ_IPI,
 	IRQ_RELAY,
 	IRQ_TIMER,
+	IRQ_NUDGE,
 	IRQ_END,
 };
 
 /**
  * struct irq_request - interrupts to send
  * @source: see enum irq_source
- * @times: how often
+ * @times: how often; IRQ_NUDGE: to each CPU
  * @expected: how many interrupts each time makes, which are waited for; then some
  *	more time is given to those that should not come
  * @low: IRQ_UART: the redirection entry's lower half; IRQ_IPI: the same of the
@@ -239,6 +241,9 @@ struct irq_request {
 
 /* The vector that IRQ_UART and IRQ_IPI are to have */
 #define IRQ_VECTOR	0x41
+
+/* That of IRQ_NUDGE */
+#define NUDGE_VECTOR	0x44
 
 /**
  * struct irq_reply - what came of it, followed by REPORT_COUNTS

@@ -181,7 +181,7 @@ static int prepare(struct _test_data_fault *self, const char *topology,
 	return topology_parse(topology, &self->cfg.topo, &self->err);
 }
 
-/* All devices, an initramfs, bound memory that is there at once, a share of the host */
+/* All devices, an initramfs, nudges, bound memory that is there at once, a share of the host */
 static int prepare_more(struct _test_data_fault *self, enum segment segment, bool performance)
 {
 	char locks[96];
@@ -204,6 +204,7 @@ static int prepare_more(struct _test_data_fault *self, enum segment segment, boo
 	};
 	self->cfg.disk = &self->disk;
 	self->cfg.net = &self->net;
+	self->cfg.nudge_vector = 0xfd;
 	self->cfg.backing.bind = true;
 	self->cfg.backing.populate = true;
 	if (!performance)

@@ -705,7 +705,7 @@ struct irqs {
 };
 
 static void start_irqs(struct __test_metadata *_metadata, struct irqs *irqs, const char *spec,
-		       enum ktstr_irqchip irqchip, bool xapic)
+		       enum ktstr_irqchip irqchip, bool xapic, u8 nudge_vector)
 {
 	struct machine *m = &irqs->m;
 
@@ -713,6 +713,7 @@ static void start_irqs(struct __test_metadata *_metadata, struct irqs *irqs, con
 		return;
 	irqs->xapic = xapic;
 	m->cfg.irqchip = irqchip;
+	m->cfg.nudge_vector = nudge_vector;
 	if (!start(_metadata, m, "payload_irqs", xapic ? "xapic=1" : ""))
 		return;
 	irqs->nr = receive_report(_metadata, m, REPORT_APICS, irqs->apics,
@@ -1052,7 +1053,8 @@ FIXTURE_VARIANT_ADD(irqs, split_sparse) { .spec = "1n5l5c5t" };
 
 FIXTURE_SETUP(irqs)
 {
-	start_irqs(_metadata, &self->irqs, variant->spec, variant->irqchip, variant->xapic);
+	start_irqs(_metadata, &self->irqs, variant->spec, variant->irqchip, variant->xapic,
+		   0);
 }
 
 FIXTURE_TEARDOWN(irqs)
@@ -1138,7 +1140,7 @@ FIXTURE_VARIANT_ADD(many_cpus, split_shift) { .spec = "1n4l1c1t,llcshift=10" };
 
 FIXTURE_SETUP(many_cpus)
 {
-	start_irqs(_metadata, &self->irqs, variant->spec, KTSTR_IRQCHIP_AUTO, false);
+	start_irqs(_metadata, &self->irqs, variant->spec, KTSTR_IRQCHIP_AUTO, false, 0);
 }
 
 FIXTURE_TEARDOWN(many_cpus)
@@ -1161,6 +1163,45 @@ TEST_F(many_cpus, irqs)
 	test_timer(_metadata, &self->irqs);
 	/* Whether it has to be there, irqs.deadline_timer tells. */
 	test_timer_mode(_metadata, &self->irqs, TIMER_DEADLINE);
+}
+
+/* CPUs that halt are interrupted unasked, all of them and more than once. */
+FIXTURE(nudges) {
+	struct irqs irqs;
+};
+
+FIXTURE_VARIANT(nudges) {
+	const char *spec;
+	bool xapic;
+};
+
+FIXTURE_VARIANT_ADD(nudges, one) { .spec = "1n1l1c1t" };
+FIXTURE_VARIANT_ADD(nudges, xapic) { .spec = "1n2l2c2t", .xapic = true };
+FIXTURE_VARIANT_ADD(nudges, sparse) { .spec = "3n6l5c2t" };
+/* Ids up to 3072 */
+FIXTURE_VARIANT_ADD(nudges, shift) { .spec = "1n4l1c1t,llcshift=10" };
+
+FIXTURE_SETUP(nudges)
+{
+	start_irqs(_metadata, &self->irqs, variant->spec, KTSTR_IRQCHIP_AUTO, variant->xapic,
+		   NUDGE_VECTOR);
+}
+
+FIXTURE_TEARDOWN(nudges)
+{
+	end(&self->irqs.m);
+}
+
+TEST_F(nudges, all_cpus)
+{
+	const struct irqs *irqs = &self->irqs;
+	unsigned int i;
+
+	ask(_metadata, &self->irqs, &(struct irq_request) { .source = IRQ_NUDGE, .times = 3 });
+	for (i = 0; i < irqs->nr; i++)
+		EXPECT_LE(3, irqs->counts[i]) {
+			TH_LOG("APIC id %u", irqs->apics[i].apic_id);
+		}
 }
 
 /* -- the console's virtqueues ---------------------------------------------------- */
