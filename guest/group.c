@@ -25,8 +25,7 @@
 #include "place.h"
 #include "worker.h"
 
-/* How often it is looked whether workers are ready, or told that it is the end */
-#define LOOK_NS		NSEC_PER_MSEC
+/* How often workers are told that it is the end, at first */
 #define SIGNAL_NS	(10 * NSEC_PER_MSEC)
 
 /* Shared with the workers of a group */
@@ -82,7 +81,6 @@ static u32 op_seq;
 static u64 limit;		/* of READYING and STOPPING */
 static u64 grace;		/* of STOPPING, after the end */
 static u64 duration;		/* of those that are READYING */
-static u64 next_look;		/* in READYING */
 
 static u64 deadline_of(const struct group *g)
 {
@@ -137,6 +135,7 @@ static struct group *add_group(const struct wire_spawn *spawn)
 			 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (g->shared == MAP_FAILED)
 		goto free_procs;
+	g->shared->run.unready = g->count;
 	list_add_tail(&g->list, &groups);
 	nr_groups++;
 	nr_workers += g->count;
@@ -383,7 +382,6 @@ static void op_request(const struct wire_frame *frame)
 	}
 	duration = first_ns;
 	limit = clock_add(now, second_ns);
-	next_look = 0;
 	phase = READYING;
 }
 
@@ -486,6 +484,8 @@ bool group_reaped(pid_t pid)
 				continue;
 			g->procs[i].reaped = true;
 			g->reaped++;
+			if (!__atomic_load_n(&g->shared->workers[i].ready, __ATOMIC_ACQUIRE))
+				__atomic_sub_fetch(&g->shared->run.unready, 1, __ATOMIC_ACQ_REL);
 			return true;
 		}
 	}
@@ -594,12 +594,8 @@ static u64 tick_readying(u64 now)
 	struct group *failed = NULL;
 	u32 which = 0;
 
-	if (now < limit && now < next_look)
-		return next_look;
-	if (!all_ready(&failed, &which) && now < limit) {
-		next_look = now + LOOK_NS;
-		return next_look;
-	}
+	if (!all_ready(&failed, &which) && now < limit)
+		return limit;
 	if (failed)
 		cannot_start(failed, which);
 	else

@@ -21,12 +21,14 @@
 
 /**
  * struct worker_run - what the workers of a group share
+ * @unready: how many are neither ready nor gone
  * @go: futex; 1 once they may start, set after the rest
  * @start_ns: when they start
  * @deadline_ns: when they stop, by themselves; may be changed while they run
  * @steal: every CPU's steal at the start
  */
 struct worker_run {
+	u32 unready;
 	u32 go;
 	u64 start_ns;
 	u64 deadline_ns;
@@ -98,6 +100,14 @@ struct worker_job {
 	u32 index;
 	int pipes[4];
 };
+
+/*
+ * The last worker of a group to be ready sends it to the agent, which does not look for
+ * that now and then: each time it would take a CPU from the tasks that are scheduled
+ * there, and some schedulers begin a slice anew for whom they were interrupted in, so
+ * that a worker that waits for its first may wait for ever.
+ */
+#define READY_SIGNAL	SIGUSR2
 
 /* Does this work need the pipes? */
 bool worker_needs_pipes(u32 type);

@@ -494,6 +494,60 @@ TEST_F(agent, worker_stuck_at_the_end)
 	EXPECT_TRUE(wait_until(kill(pid, 0)));
 }
 
+/* How often the agent has gone to sleep */
+static unsigned long sleeps(struct peer *p)
+{
+	static const char key[] = "\nvoluntary_ctxt_switches:";
+	char *text = control_read_text(&p->c, "/proc/self/status");
+	const char *line = strstr(text ?: "", key);
+	unsigned long nr = line ? strtoul(line + strlen(key), NULL, 10) : 0;
+
+	free(text);
+	return nr;
+}
+
+/* It is real-time: on the CPU of a task, it would interrupt that again and again. */
+TEST_F(agent, sleeps_until_workers_are_ready)
+{
+	const struct wire_spawn spawn = {
+		.name = "large", .count = 8,
+		.phases[0] = { .work = WIRE_WORK_NUMA, .bytes = 64 << 20 },
+	};
+	struct peer *p = self->p;
+	unsigned long before;
+	u64 start;
+
+	ASSERT_EQ(0, CALL(control_spawn, &spawn));
+	before = sleeps(p);
+	ASSERT_LT(0, before);
+	start = clock_ns();
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, MSEC, PATIENCE_NS));
+	EXPECT_GE(before + 20, sleeps(p)) {
+		TH_LOG("in %llu ms", (unsigned long long)((clock_ns() - start) / MSEC));
+	}
+	EXPECT_EQ(0, CALL(control_stop, NULL, 0, PATIENCE_NS, PATIENCE_NS));
+}
+
+/* One that has died while the others got ready is not waited for. */
+TEST_F(agent, worker_that_is_never_ready)
+{
+	const struct wire_spawn spawn = {
+		.name = "large", .count = 2,
+		.phases[0] = { .work = WIRE_WORK_NUMA, .bytes = 64 << 20 },
+	};
+	struct peer *p = self->p;
+	u64 start = clock_ns();
+
+	ASSERT_EQ(0, CALL(control_spawn, &spawn));
+	kill(p->reply.pids[0], SIGKILL);
+	ASSERT_EQ(0, CALL(control_start, NULL, 0, MSEC, PATIENCE_NS));
+	EXPECT_GT(PATIENCE_NS, clock_ns() - start);
+	EXPECT_EQ(0, CALL(control_stop, NULL, 0, PATIENCE_NS, PATIENCE_NS));
+	ASSERT_EQ(2, p->reply.nr_reports);
+	EXPECT_EQ(WIRE_REPORT_DIED, p->reply.reports[0].r.flags & WIRE_REPORT_DIED);
+	EXPECT_EQ(0, p->reply.reports[1].r.flags);
+}
+
 TEST_F(agent, worker_that_never_ran)
 {
 	const struct wire_report *r;
