@@ -81,7 +81,7 @@ static size_t count_unwinders(const struct elf_deps *deps)
 
 /*
  * Are these the files that the loader would map for @program? An unwinder may be there
- * that is only opened later.
+ * that is only opened later. kselftest's runner has stdbuf(1) preload a library.
  */
 static bool same_as_loader(const struct elf_deps *deps, const char *program)
 {
@@ -91,7 +91,7 @@ static bool same_as_loader(const struct elf_deps *deps, const char *program)
 	FILE *trace;
 
 	snprintf(line, sizeof(line),
-		 "timeout 20 env -u LD_LIBRARY_PATH LD_TRACE_LOADED_OBJECTS=1 %s",
+		 "timeout 20 env -u LD_LIBRARY_PATH -u LD_PRELOAD LD_TRACE_LOADED_OBJECTS=1 %s",
 		 program);
 	trace = popen(line, "re");
 	while (trace && fgets(line, sizeof(line), trace)) {

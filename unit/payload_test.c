@@ -772,10 +772,12 @@ static unsigned int some_ids(const struct irqs *irqs, u32 *ids)
  * A KVM that interprets guests ends interrupts when it delivers them (seen with
  * KVM on PVM: the ISR is empty in a handler): there, the handler's EOI proves
  * nothing, and a line that is asserted until the handler runs interrupts twice.
+ * KVM's IOAPIC, which is told edges only, takes each for a line that is raised and
+ * lowered: an interrupt that ends in between comes again (seen on a busy host).
  */
-static bool ends_early(const struct irqs *irqs, u32 mode)
+static bool comes_again(const struct irqs *irqs, u32 mode)
 {
-	return mode == LEVEL && is_split(&irqs->m) && !irqs->reply.in_service;
+	return mode == LEVEL && (!is_split(&irqs->m) || !irqs->reply.in_service);
 }
 
 static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
@@ -790,7 +792,7 @@ static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
 		TH_LOG("by CPU with APIC id %u, of %u", id, total(irqs));
 	}
 	EXPECT_EQ(total(irqs), taken_by(irqs, id));
-	EXPECT_GE(ends_early(irqs, mode) ? 6 : 3, total(irqs));
+	EXPECT_GE(comes_again(irqs, mode) ? 6 : 3, total(irqs));
 	EXPECT_EQ(low, irqs->reply.after);
 	EXPECT_EQ((id & 0xff) << 24 | id >> 8 << 17, irqs->reply.high);
 }
@@ -818,7 +820,7 @@ static void test_level(struct __test_metadata *_metadata, struct irqs *irqs)
 		uart_to(_metadata, irqs, LEVEL, ids[nr]);
 		irr = irqs->reply.in_service ? REMOTE_IRR : 0;
 		/* The line may have made the next one pending by then. */
-		if (ends_early(irqs, LEVEL))
+		if (comes_again(irqs, LEVEL) && !irr)
 			irr = irqs->reply.low & REMOTE_IRR;
 		EXPECT_EQ(1, irqs->reply.level);
 		EXPECT_EQ(LEVEL | IRQ_VECTOR | irr, irqs->reply.low);
@@ -844,7 +846,7 @@ static void test_held_line(struct __test_metadata *_metadata, struct irqs *irqs)
 		});
 		EXPECT_LE(3 * each, taken_by(irqs, id));
 		EXPECT_EQ(total(irqs), taken_by(irqs, id));
-		EXPECT_GE(3 * (each + ends_early(irqs, modes[i])), total(irqs));
+		EXPECT_GE(3 * (each + comes_again(irqs, modes[i])), total(irqs));
 		EXPECT_EQ(modes[i] | IRQ_VECTOR, irqs->reply.after);
 	}
 }
