@@ -140,8 +140,7 @@ start()
 
 	shift
 	until has_slot; do
-		tell
-		pause
+		tell || pause
 	done
 	names+=("$name")
 	{
@@ -191,29 +190,31 @@ count()
 	echo "$1: $pass passed, $fail failed, $skip skipped ($SECONDS s; $log)"
 }
 
-# Of those that have ended, in the order of their start; a sign of life of the next one
+# The next one in the order of their start, if it has ended, or else a sign of its life
 tell()
 {
 	local name
 
-	[ "$told" -lt ${#names[@]} ] || return 0
+	[ "$told" -lt ${#names[@]} ] || return
 	name=${names[told]}
 	if [ -s "$logs/$name.status" ]; then
 		count "$name"
 		told=$((told + 1))
 		last=$SECONDS
-	elif [ $((SECONDS - last)) -ge 10 ]; then
+		return 0
+	fi
+	if [ $((SECONDS - last)) -ge 10 ]; then
 		last=$SECONDS
 		echo "... $SECONDS s, $name:" \
 		     "$(grep -cE '^(not )?ok ' "$logs/$name.log") results so far"
 	fi
+	return 1
 }
 
 finish()
 {
 	while [ "$told" -lt ${#names[@]} ]; do
-		tell
-		[ "$told" -eq ${#names[@]} ] || [ -s "$logs/${names[told]}.status" ] || pause
+		tell || pause
 	done
 	names=()
 	told=0
