@@ -197,6 +197,7 @@ static int fork_workers(struct group *g, const struct wire_spawn *spawn, int cgr
 		.spawn = spawn,
 		.run = &g->shared->run,
 		.workers = g->shared->workers,
+		.agent = getpid(),
 		.pipes = { -1, -1, -1, -1 },
 	};
 	int ret = 0;

@@ -360,7 +360,7 @@ void worker_main(const struct worker_job *job)
 	meter_init(&m, job->run, w, job->spawn->flags & WIRE_SPAWN_BARE);
 	__atomic_store_n(&w->ready, 1, __ATOMIC_RELEASE);
 	if (!__atomic_sub_fetch(&job->run->unready, 1, __ATOMIC_ACQ_REL))
-		kill(getppid(), READY_SIGNAL);
+		kill(job->agent, READY_SIGNAL);
 	wait_for_go(job->run);
 
 	meter_start(&m);

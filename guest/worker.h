@@ -9,6 +9,7 @@
 
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <sys/types.h>
 
 #include "meter.h"
 #include "wire.h"
@@ -91,6 +92,7 @@ struct worker {
  * @run: shared by the group
  * @workers: the group's
  * @index: which one it is
+ * @agent: whom to tell that it is ready; once it has died, getppid(2) is somebody else
  * @pipes: of its team: two pipes; [0] is -1 without
  */
 struct worker_job {
@@ -98,14 +100,15 @@ struct worker_job {
 	struct worker_run *run;
 	struct worker *workers;
 	u32 index;
+	pid_t agent;
 	int pipes[4];
 };
 
 /*
  * The last worker of a group to be ready sends it to the agent, which does not look for
- * that now and then: each time it would take a CPU from the tasks that are scheduled
- * there, and some schedulers begin a slice anew for whom they were interrupted in, so
- * that a worker that waits for its first may wait for ever.
+ * that now and then: each time it would take the CPU from a task, and some schedulers
+ * give that task a new slice then, so that a worker that waits behind it for its first
+ * slice may wait for ever.
  */
 #define READY_SIGNAL	SIGUSR2
 
