@@ -56,7 +56,7 @@ struct nudge {
 
 /**
  * nudge_start() - start the thread
- * @n: the first six filled in, the others zero
+ * @n: filled in, but for @nudged and @thread, which are zero
  * @err: what failed
  *
  * A vCPU whose LAPIC is not enabled yet does not take an interrupt, and is left alone.
