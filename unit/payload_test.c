@@ -772,12 +772,24 @@ static unsigned int some_ids(const struct irqs *irqs, u32 *ids)
  * A KVM that interprets guests ends interrupts when it delivers them (seen with
  * KVM on PVM: the ISR is empty in a handler): there, the handler's EOI proves
  * nothing, and a line that is asserted until the handler runs interrupts twice.
- * KVM's IOAPIC, which is told edges only, takes each for a line that is raised and
- * lowered: an interrupt that ends in between comes again (seen on a busy host).
+ * KVM's IOAPIC is told edges only and takes each for a line that is raised and
+ * lowered: an interrupt that ends in between comes again.
  */
 static bool comes_again(const struct irqs *irqs, u32 mode)
 {
 	return mode == LEVEL && (!is_split(&irqs->m) || !irqs->reply.in_service);
+}
+
+/*
+ * How many interrupts at most, where each of 3 causes is to have @each. KVM raises
+ * and lowers its own IOAPIC's line in a kworker: as many as the CPU can take while
+ * the host lets that one wait (8 seen instead of 3; KVM slows them down after 10000).
+ */
+static u32 most_interrupts(const struct irqs *irqs, u32 mode, u32 each)
+{
+	if (!comes_again(irqs, mode))
+		return 3 * each;
+	return is_split(&irqs->m) ? 3 * (each + 1) : UINT32_MAX;
 }
 
 static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
@@ -792,7 +804,7 @@ static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
 		TH_LOG("by CPU with APIC id %u, of %u", id, total(irqs));
 	}
 	EXPECT_EQ(total(irqs), taken_by(irqs, id));
-	EXPECT_GE(comes_again(irqs, mode) ? 6 : 3, total(irqs));
+	EXPECT_GE(most_interrupts(irqs, mode, 1), total(irqs));
 	EXPECT_EQ(low, irqs->reply.after);
 	EXPECT_EQ((id & 0xff) << 24 | id >> 8 << 17, irqs->reply.high);
 }
@@ -846,7 +858,7 @@ static void test_held_line(struct __test_metadata *_metadata, struct irqs *irqs)
 		});
 		EXPECT_LE(3 * each, taken_by(irqs, id));
 		EXPECT_EQ(total(irqs), taken_by(irqs, id));
-		EXPECT_GE(3 * (each + comes_again(irqs, modes[i])), total(irqs));
+		EXPECT_GE(most_interrupts(irqs, modes[i], each), total(irqs));
 		EXPECT_EQ(modes[i] | IRQ_VECTOR, irqs->reply.after);
 	}
 }
