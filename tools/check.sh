@@ -245,9 +245,11 @@ start build-gcc build gcc
 start build-clang clang_build
 start build-sanitizers build sanitizers SAN_FLAGS="-fsanitize=address,undefined \
 -fno-sanitize-recover=all -fno-omit-frame-pointer"
+finish
+
+# What is built is there by now; the slow perl of checkpatch leaves a CPU to the rest.
 start checkpatch checkpatch
 start scripts scripts
-finish
 start fuzz tools/fuzz.sh check
 
 reserve_huge_pages
@@ -266,10 +268,7 @@ return_huge_pages
 if [ "${KTSTR_HOST:-}" = native ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then
 	slots=1
 fi
-for scenario in scenarios/*.c; do
-	name=$(basename "$scenario" .c)
-	[ "$name" = catalogue ] || start "$name" program "$KTSTR_PROGRAMS/$name"
-done
+# The longest first, so that no CPU is left without work for long at the end.
 start detect program "$KTSTR_PROGRAMS/ktstr_detect" check
 # The largest program has a part for each scheduler: the variants of any of its fixtures.
 mapfile -t variants < <("$KTSTR_PROGRAMS/catalogue" -l 2>&1 |
@@ -278,6 +277,10 @@ mapfile -t variants < <("$KTSTR_PROGRAMS/catalogue" -l 2>&1 |
 [ ${#variants[@]} -gt 0 ] || start catalogue program "$KTSTR_PROGRAMS/catalogue"
 for variant in "${variants[@]}"; do
 	start "catalogue-$variant" program "$KTSTR_PROGRAMS/catalogue" -v "$variant"
+done
+for scenario in scenarios/*.c; do
+	name=$(basename "$scenario" .c)
+	[ "$name" = catalogue ] || start "$name" program "$KTSTR_PROGRAMS/$name"
 done
 finish
 
