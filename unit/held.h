@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <linux/sizes.h>
 #include <malloc.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "testutil.h"
@@ -25,6 +28,43 @@ static inline unsigned int held_entries(const char *path)
 
 	while (dir && readdir(dir))
 		nr++;
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+#define HELD_PF_EXITING	0x4	/* include/linux/sched.h */
+
+/* Is a thread about to end, or has it ended? Its stat is of proc_pid_stat(5). */
+static inline bool held_exits(const char *tid)
+{
+	char path[300], text[512];
+	const char *end;
+	unsigned int flags;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return true;
+	text[n] = '\0';
+	end = strrchr(text, ')');
+	return end && sscanf(end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & HELD_PF_EXITING;
+}
+
+/* Who has been joined may still be listed for as long as its CPU has something else to do. */
+static inline unsigned int held_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned int nr = 0;
+
+	while (dir && (entry = readdir(dir)))
+		nr += entry->d_name[0] != '.' && !held_exits(entry->d_name);
 	if (dir)
 		closedir(dir);
 	return nr;
@@ -66,7 +106,7 @@ static inline struct held held(void)
 	malloc_trim(0);
 	return (struct held) {
 		.fds = held_entries("/proc/self/fd"),
-		.threads = held_entries("/proc/self/task"),
+		.threads = held_threads(),
 		.mappings = with_asan() ? 0 : held_lines("/proc/self/maps"),
 		.pages = with_asan() ? 0 : held_pages(),
 	};

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 
 #include "clock.h"
+#include "held.h"
 #include "host.h"
 #include "host_lock.h"
 #include "harness.h"
@@ -485,7 +486,7 @@ static unsigned int list_threads(struct __test_metadata *_metadata, struct threa
 
 	while (dir && (entry = readdir(dir)) && n < max) {
 		threads[n].tid = atoi(entry->d_name);
-		if (!threads[n].tid || threads[n].tid == getpid())
+		if (!threads[n].tid || threads[n].tid == getpid() || held_exits(entry->d_name))
 			continue;
 		threads[n].policy = sched_getscheduler(threads[n].tid) & ~SCHED_RESET_ON_FORK;
 		kvm = false;
