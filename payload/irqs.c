@@ -136,6 +136,9 @@ static void serve_uart(const struct irq_request *r)
 	reply.version = ioapic_read(IOAPIC_REG_VERSION);
 	ioapic_write(IOAPIC_REG_REDIR(GSI_UART), IOAPIC_MASKED);
 	out8(PORT_COM1 + UART_IER, 0);
+	/* A level may have come again: that one is of this request, too. */
+	if (r->low & IOAPIC_LEVEL)
+		let_in_what_should_not_come();
 }
 
 static void serve_ipi(const struct irq_request *r)

@@ -163,6 +163,7 @@ static inline void wait_for_interrupt(void)
 
 #define IOAPIC_REG_VERSION	0x01
 #define IOAPIC_REG_REDIR(gsi)	(0x10 + 2 * (gsi))
+#define IOAPIC_LEVEL		0x08000
 #define IOAPIC_MASKED		0x10000
 
 /* CPUs that are up, in the order of their start, the first one included */

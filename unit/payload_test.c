@@ -702,6 +702,7 @@ struct irqs {
 	unsigned int nr;
 	struct irq_reply reply;
 	u32 counts[REPORT_MAX_CPUS];
+	u32 late;	/* interrupts of before that may still come */
 };
 
 static void start_irqs(struct __test_metadata *_metadata, struct irqs *irqs, const char *spec,
@@ -788,8 +789,14 @@ static bool comes_again(const struct irqs *irqs, u32 mode)
 static u32 most_interrupts(const struct irqs *irqs, u32 mode, u32 each)
 {
 	if (!comes_again(irqs, mode))
-		return 3 * each;
+		return 3 * each + irqs->late;
 	return is_split(&irqs->m) ? 3 * (each + 1) : UINT32_MAX;
+}
+
+/* The redirection entry afterwards; one that comes again may be on its way. */
+static u32 after(const struct irqs *irqs, u32 mode)
+{
+	return irqs->reply.after & ~(comes_again(irqs, mode) ? REMOTE_IRR : 0);
 }
 
 static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
@@ -805,7 +812,7 @@ static void uart_to(struct __test_metadata *_metadata, struct irqs *irqs,
 	}
 	EXPECT_EQ(total(irqs), taken_by(irqs, id));
 	EXPECT_GE(most_interrupts(irqs, mode, 1), total(irqs));
-	EXPECT_EQ(low, irqs->reply.after);
+	EXPECT_EQ(low, after(irqs, mode));
 	EXPECT_EQ((id & 0xff) << 24 | id >> 8 << 17, irqs->reply.high);
 }
 
@@ -859,7 +866,7 @@ static void test_held_line(struct __test_metadata *_metadata, struct irqs *irqs)
 		EXPECT_LE(3 * each, taken_by(irqs, id));
 		EXPECT_EQ(total(irqs), taken_by(irqs, id));
 		EXPECT_GE(most_interrupts(irqs, modes[i], each), total(irqs));
-		EXPECT_EQ(modes[i] | IRQ_VECTOR, irqs->reply.after);
+		EXPECT_EQ(modes[i] | IRQ_VECTOR, after(irqs, modes[i]));
 	}
 }
 
@@ -884,8 +891,10 @@ static void test_masked(struct __test_metadata *_metadata, struct irqs *irqs)
 	});
 	EXPECT_EQ(0, total(irqs));
 	EXPECT_EQ(MASKED | IRQ_VECTOR, irqs->reply.after);
-	/* What came while it was masked is lost. */
+	/* What came while it was masked is lost; KVM's kworker may see some of it later. */
+	irqs->late = !is_split(&irqs->m);
 	uart_to(_metadata, irqs, 0, id);
+	irqs->late = 0;
 }
 
 /*
@@ -1469,32 +1478,45 @@ TEST_F(power, any_cpu)
 	}
 }
 
+/* Is every CPU in 64-bit mode, in the payload? */
+static bool all_in_payload(const struct ktstr_vm_result *r)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < r->nr_vcpus; cpu++)
+		if (!r->vcpus[cpu].valid || !r->vcpus[cpu].sregs.cs.l ||
+		    r->vcpus[cpu].regs.rip < 0xffffffff80100000)
+			return false;
+	return true;
+}
+
 /* A machine that does nothing more is stopped, and every CPU's registers are read. */
 TEST(halted)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	const struct ktstr_vm_result *r;
-	unsigned int cpu;
 	char cmdline[16];
+	u64 ns;
 
 	ASSERT_NE(NULL, m);
 	if (!setup(_metadata, m, "1n2l3c1t"))
 		return;
 	snprintf(cmdline, sizeof(cmdline), "way=%x cpu=5", POWER_NONE);
-	if (!start(_metadata, m, "payload_power", cmdline))
-		return;
-	EXPECT_EQ(-ETIMEDOUT, ktstr_vm_wait(m->vm, 200 * NSEC_PER_MSEC));
-	ktstr_vm_stop(m->vm, KTSTR_VM_TIMEOUT, "it halts");
-	r = ktstr_vm_result(m->vm);
-	EXPECT_EQ(KTSTR_VM_TIMEOUT, r->state);
-	EXPECT_STREQ("it halts", r->reason);
-	ASSERT_EQ(6, r->nr_vcpus);
-	for (cpu = 0; cpu < r->nr_vcpus; cpu++) {
-		ASSERT_TRUE(r->vcpus[cpu].valid);
-		/* in 64-bit mode, in the payload */
-		EXPECT_TRUE(r->vcpus[cpu].sregs.cs.l);
-		EXPECT_LE(0xffffffff80100000, r->vcpus[cpu].regs.rip);
+	/* Longer, where it takes that until all have come as far */
+	for (ns = 200 * NSEC_PER_MSEC;; ns *= 2) {
+		if (!start(_metadata, m, "payload_power", cmdline))
+			return;
+		EXPECT_EQ(-ETIMEDOUT, ktstr_vm_wait(m->vm, ns));
+		ktstr_vm_stop(m->vm, KTSTR_VM_TIMEOUT, "it halts");
+		r = ktstr_vm_result(m->vm);
+		EXPECT_EQ(KTSTR_VM_TIMEOUT, r->state);
+		EXPECT_STREQ("it halts", r->reason);
+		ASSERT_EQ(6, r->nr_vcpus);
+		if (all_in_payload(r) || ns > PATIENCE_NS / 2)
+			break;
+		end(m);
 	}
+	EXPECT_TRUE(all_in_payload(r));
 	end(m);
 	free(m);
 }
