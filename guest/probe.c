@@ -34,7 +34,7 @@
 #define NET		"eth0"
 #define BLOCK		SZ_4K
 #define ECHO_WINDOW	16	/* frames that are under way at a time */
-#define ECHO_WAIT_MS	5000
+#define ECHO_WAIT_MS	60000
 
 static void __printf(1, 2) __noreturn fail(const char *fmt, ...)
 {

@@ -82,8 +82,8 @@ const struct work_ops work_disk = { .init = disk_init, .step = disk };
 /* A type that IEEE 802 leaves to local experiments */
 #define NET_TYPE	0x88b5
 
-/* How long until a frame counts as lost */
-#define NET_TIMEOUT_US	200000
+/* How long until a frame counts as lost: longer than any thread on its way is away */
+#define NET_TIMEOUT_S	2
 
 struct net_frame {
 	struct ethhdr eth;
@@ -120,7 +120,7 @@ static int net_filter(int fd, u32 key)
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog prog = { .len = ARRAY_SIZE(code), .filter = code };
-	struct timeval timeout = { .tv_usec = NET_TIMEOUT_US };
+	struct timeval timeout = { .tv_sec = NET_TIMEOUT_S };
 	int on = 1;
 
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ?:
