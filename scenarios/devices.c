@@ -235,25 +235,38 @@ static void check_echo(struct __test_metadata *_metadata, struct machine *m)
 	EXPECT_LE(irqs + ECHO_FRAMES / 16, count_irqs(_metadata, m, NET_GSI));
 }
 
-/* Two seconds of frames, at about the rate that was set: hosts may be slow. */
+/* Two seconds of frames: at about the rate that was set? */
+static bool right_rate(const struct machine *m, unsigned long rate)
+{
+	return rate >= m->net.frames_per_sec * 7 / 10 && rate <= m->net.frames_per_sec * 13 / 10;
+}
+
+/* Hosts may be slow, and away for a while at the beginning or the end. */
 static void check_source(struct __test_metadata *_metadata, struct machine *m)
 {
-	unsigned long frames = 0, ns = 1, first = 0, last = 0, size = 0, rate;
-	u64 irqs = count_irqs(_metadata, m, NET_GSI), set = m->net.frames_per_sec;
+	unsigned long frames = 0, ns = 1, first = 0, last = 0, size = 0, rate = 0;
 	struct net_stats stats;
-	int n;
+	int n, tries;
+	u64 irqs = 0;
 
-	n = sscanf(probe(_metadata, m, "net-count", "2000", NULL),
-		   "%lu frames, %lu ns, numbers %lu to %lu, %lu bytes", &frames, &ns, &first,
-		   &last, &size);
-	ASSERT_EQ(5, n);
+	for (tries = 0; tries < 5; tries++) {
+		irqs = count_irqs(_metadata, m, NET_GSI);
+		n = sscanf(probe(_metadata, m, "net-count", "2000", NULL),
+			   "%lu frames, %lu ns, numbers %lu to %lu, %lu bytes", &frames, &ns,
+			   &first, &last, &size);
+		ASSERT_EQ(5, n);
+		ASSERT_LT(0, ns);
+		rate = (last - first) * NSEC_PER_SEC / ns;
+		if (right_rate(m, rate) && frames >= (last - first + 1) / 2)
+			break;
+	}
 	stats = ktstr_vm_net_stats(m->s.vm);
 	TH_LOG("source: %lu frames, %lu lost, up to %lu us late", stats.to_guest, stats.lost,
 	       stats.late_ns / 1000);
 	EXPECT_EQ(m->net.frame_size, size);
-	rate = (last - first) * NSEC_PER_SEC / ns;
-	EXPECT_LE(set * 7 / 10, rate);
-	EXPECT_GE(set * 13 / 10, rate);
+	EXPECT_TRUE(right_rate(m, rate)) {
+		TH_LOG("%lu frames per second", rate);
+	}
 	EXPECT_LE((last - first + 1) / 2, frames);
 	EXPECT_LE(frames, stats.to_guest);
 	EXPECT_LE(irqs + frames / 10, count_irqs(_metadata, m, NET_GSI));

@@ -18,11 +18,10 @@
 /* Long enough for everybody to get a share also on an emulated host */
 #define HEALTHY_NS	(2500 * NSEC_PER_MSEC)
 
-/* What the kernel dumps about a scheduler that failed goes through its loader. */
-#define LEAVE_NS	(60 * NSEC_PER_SEC)
 #define GRACE_NS	(NSEC_PER_SEC / 2)
+#define HEALTHY_GRACE_NS (20 * NSEC_PER_SEC)
 #define START_NS	(60 * NSEC_PER_SEC)
-#define STOP_NS		(30 * NSEC_PER_SEC)
+#define STOP_NS		(120 * NSEC_PER_SEC)
 #define MAX_ARGS	16
 
 /* A worker with less than this part of the mean is starved. */
@@ -235,6 +234,7 @@ static const struct trial faulty[] = {
 		.during = change_cpuset,
 		.group = BOUND,
 		.effect = EFFECT_LEFT,
+		.run_ns = 3 * NSEC_PER_SEC,
 		.says = "not allowed for",
 	},
 	{
@@ -286,25 +286,10 @@ static int remove_cgroup(struct session *s, const char *path, struct errmsg *err
 {
 	int tries, ret = 0;
 
-	for (tries = 0; tries < 100; tries++) {
+	for (tries = 0; tries < 1200; tries++) {
 		ret = control_rmdir(&s->control, path, err);
 		if (ret != -EBUSY)
 			return ret;
-		usleep(50 * 1000);
-	}
-	return ret;
-}
-
-/* It may be the last thing that happened in the run. */
-static int wait_until_left(struct control *c, struct errmsg *err)
-{
-	u64 deadline = clock_ns() + LEAVE_NS;
-	struct control_reply reply;
-	int ret = 0;
-
-	while (!ret && !c->sched_exit.valid && clock_ns() < deadline) {
-		ret = control_sched_status(c, &reply, err);
-		control_reply_free(&reply);
 		usleep(50 * 1000);
 	}
 	return ret;
@@ -322,7 +307,7 @@ static void summarize(struct stage *stage, const struct control_reply *reply)
 }
 
 /* Workers that exist before the scheduler are ready whatever it does to them. */
-static int run_trial(struct stage *stage, const struct trial *t, u64 run_ns,
+static int run_trial(struct stage *stage, const struct trial *t, u64 run_ns, u64 grace_ns,
 		     struct control_reply *end, struct errmsg *err)
 {
 	struct control *c = &stage->s.control;
@@ -347,13 +332,13 @@ static int run_trial(struct stage *stage, const struct trial *t, u64 run_ns,
 	ret = ret ?: load_start(&stage->s, run_ns, err);
 	if (!ret && t->during)
 		ret = t->during(stage, err);
-	ret = ret ?: control_stop(c, NULL, 0, 10 * run_ns, GRACE_NS, &reply, err);
+	ret = ret ?: control_stop(c, NULL, 0, 10 * run_ns, grace_ns, &reply, err);
 	if (ret)
 		return ret;
 	summarize(stage, &reply);
 	control_reply_free(&reply);
 	if (t->effect == EFFECT_LEFT)
-		ret = wait_until_left(c, err);
+		ret = ktstr_wait_until_left(c, err);
 	if (ret)
 		return ret;
 	return control_sched_stop(c, STOP_NS, end, err) ?:
@@ -452,7 +437,7 @@ TEST_F_TIMEOUT(fixtures, healthy, KTSTR_TEST_TIMEOUT)
 
 	stop_first(_metadata, &stage->s);
 	for (i = 0; i < ARRAY_SIZE(healthy); i++) {
-		ret = run_trial(stage, &healthy[i], HEALTHY_NS, &end, &err);
+		ret = run_trial(stage, &healthy[i], HEALTHY_NS, HEALTHY_GRACE_NS, &end, &err);
 		ktstr_assert_ok(_metadata, &stage->s, ret, &err);
 		show_output(end.sched.output);
 		expect_effect(_metadata, stage, &healthy[i], &end.sched);
@@ -494,7 +479,8 @@ TEST_F_TIMEOUT(fixtures, faulty, KTSTR_TEST_TIMEOUT)
 
 	stop_first(_metadata, &stage->s);
 	for (i = 0; i < ARRAY_SIZE(faulty); i++) {
-		ret = run_trial(stage, &faulty[i], faulty[i].run_ns ?: RUN_NS, &end, &err);
+		ret = run_trial(stage, &faulty[i], faulty[i].run_ns ?: RUN_NS, GRACE_NS, &end,
+				&err);
 		ktstr_assert_ok(_metadata, &stage->s, ret, &err);
 		show_output(end.sched.output);
 		EXPECT_LT(0, counted(end.sched.output, " fault")) {

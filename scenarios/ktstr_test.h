@@ -79,6 +79,30 @@ static inline void ktstr_assert_ok(struct __test_metadata *_metadata, struct ses
 }
 
 /**
+ * ktstr_wait_until_left() - until the guest has told that its scheduler has left
+ * @c: to the guest
+ * @err: what failed
+ *
+ * What the kernel dumps about a scheduler that failed goes through its loader, and it may
+ * be the last thing that happens in a run. Without that, it is given up after a minute.
+ *
+ * Return: 0, or what control_sched_status() returned
+ */
+static inline int ktstr_wait_until_left(struct control *c, struct errmsg *err)
+{
+	u64 deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	struct control_reply reply;
+	int ret = 0;
+
+	while (!ret && !c->sched_exit.valid && clock_ns() < deadline) {
+		ret = control_sched_status(c, &reply, err);
+		control_reply_free(&reply);
+		usleep(50 * 1000);
+	}
+	return ret;
+}
+
+/**
  * ktstr_env_flag() - a variable that is 1, or 0 as if it were not set
  * @name: its name
  *

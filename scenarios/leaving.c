@@ -97,6 +97,8 @@ TEST_F_TIMEOUT(leaving, is_reported, KTSTR_TEST_TIMEOUT)
 	      interrupt_scheduler(&self->s, &err) ?:
 	      load_finish(&self->s, &reply, &err);
 	ktstr_assert_ok(_metadata, &self->s, ret, &err);
+	ret = ktstr_wait_until_left(&self->s.control, &err);
+	ktstr_assert_ok(_metadata, &self->s, ret, &err);
 	st = load_stats(&group, reply.reports, reply.nr_reports);
 	load_print(&group, &st);
 	control_reply_free(&reply);

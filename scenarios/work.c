@@ -16,6 +16,9 @@
 #include "virtio_net.h"
 
 #define RUN_NS		(300 * NSEC_PER_MSEC)
+
+/* Long enough for each of two CPUs, on one emulated one, to run its worker */
+#define PLACE_NS	(2 * NSEC_PER_SEC)
 #define GRACE_NS	(20 * NSEC_PER_SEC)
 
 #define CGROUP_A	WIRE_CGROUPS "/a"
@@ -134,9 +137,9 @@ static void try_places(struct __test_metadata *_metadata, struct session *s)
 	control_reply_free(&reply);
 	ktstr_assert_ok(_metadata, s, ret, &err);
 	ret = control_start(c, NULL, 0, WIRE_FOREVER, GRACE_NS, &reply, &err) ?:
-	      control_hold(c, RUN_NS, &err) ?:
+	      control_hold(c, PLACE_NS, &err) ?:
 	      control_cpu(c, 1, false, &err) ?:
-	      control_hold(c, RUN_NS, &err) ?:
+	      control_hold(c, PLACE_NS, &err) ?:
 	      control_cpu(c, 1, true, &err) ?:
 	      control_affinity(c, "numa", cpu0, 1, &err) ?:
 	      control_move(c, "numa", 1, CGROUP_B, &err) ?:
