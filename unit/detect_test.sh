@@ -88,10 +88,11 @@ interrupt()
 	"${command[@]}" "$repo/tools/detect.sh" >"$tmp/out" 2>&1 </dev/null &
 	pid=$!
 	for ((i = 0; i < 600; i++)); do
-		[ "$(wc -l <"$tmp/played")" -lt 2 ] || break
+		[ "$(cat "$tmp"/cache/detect/*/part-*.log 2>/dev/null | grep -c ^cell)" -lt 2 ] ||
+			break
 		sleep 0.1
 	done
-	# It has been told of them, too.
+	# It has seen that, too.
 	sleep 1
 	kill -"$1" "$pid"
 	wait "$pid" 2>/dev/null
@@ -154,10 +155,11 @@ expect_played "starts anew" 1 1 2 2 3 4 5 6
 
 anew
 # shellcheck disable=SC2016
-echo '[ $i -le 2 ] || exec sleep 12' >"$tmp/hook"
+echo '[ $i -le 2 ] || exec sleep 600' >"$tmp/hook"
 interrupt KILL
 run
 expect "SIGKILL: what is left alive is not disturbed" 1 "another run is at work"
+grep -lsaF "TOY=$tmp" /proc/[0-9]*/environ | cut -d/ -f3 | grep -vx $$ | xargs -r kill
 expect_nobody "until it has ended"
 rm "$tmp/hook"
 run
@@ -195,8 +197,8 @@ expect "a host that cannot run guests" 4 "no KVM" "this host cannot run guests"
 anew
 # shellcheck disable=SC2016
 echo '[ $i != 4 ] || [ -e $TOY/silent ] || { touch $TOY/silent; exec sleep 60; }' >"$tmp/hook"
-run KTSTR_DETECT_SILENCE=2
-expect "a part that is silent" 0 "part 2 was silent for 2 s" "4 of 6 plays" "6 of 6 plays"
+run KTSTR_DETECT_SILENCE=10
+expect "a part that is silent" 0 "part 2 was silent for 10 s" "4 of 6 plays" "6 of 6 plays"
 expect_nobody "is ended"
 
 anew

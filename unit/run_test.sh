@@ -285,11 +285,20 @@ for signal in INT KILL; do
 done
 
 # --- two at once -------------------------------------------------------------------
-echo 'TOY_RUN = sleep 8;' >"$tmp/hooks.mk"
+echo "TOY_RUN = for i in \$\$(seq 600); do [ ! -e $tmp/go ] || break; sleep 0.1; done;" \
+	>"$tmp/hooks.mk"
 (cd "$repo" && exec env -u KDIR -u O KTSTR_HOST=native KTSTR_CACHE="$tmp/cache" \
 	KTSTR_SOURCE="$tmp/linux-toy.tar.xz" TOY_HOOKS="$tmp/hooks.mk" \
 	tools/run.sh run >"$tmp/first" 2>&1 </dev/null) &
-sleep 4
+for ((i = 0; i < 600; i++)); do
+	! grep -qs "log/run.log" "$tmp/first" || break
+	sleep 0.1
+done
+: >"$tmp/out"
+for ((i = 0; i < 600; i++)); do
+	! grep -qs "waiting for process" "$tmp/out" || break
+	sleep 0.1
+done && touch "$tmp/go" &
 run KTSTR_SOURCE="$tmp/linux-toy.tar.xz"
 expect "a second run waits for the first" 0 "waiting for process" "1 of 1 programs passed"
 wait

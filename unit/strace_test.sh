@@ -15,7 +15,7 @@ trap 'rm -f "$log" "$out"' EXIT
 errno=ENOMEM
 # The C library shall keep nothing of what was freed, as it would count as left.
 export GLIBC_TUNABLES=glibc.pthread.stack_cache_size=0:glibc.malloc.arena_max=1
-limit=30	# seconds for one life, which takes less than one
+limit=120	# seconds for one life, which takes less than one
 
 # What is called and not struck, and why; all else is.
 declare -A exempt=(
