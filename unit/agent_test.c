@@ -35,9 +35,13 @@ static const char *const *script(struct peer *p, const char *text)
 
 #define ENABLE		"echo fake_1.0 >root/ops; echo enabled >state; "
 
-/* What the kernel does once the process has ended; it is slow. */
-#define DISABLE_LATER	"p=$$; setsid sh -c \"while kill -0 $p; do sleep 0.02; done; sleep 1; " \
-			"echo disabled >state\" 2>/dev/null & "
+/* What the kernel does once the process has ended; it is slow, but there by then. */
+#define DISABLE_LATER	"p=$$; setsid sh -c \"echo >kernel; while kill -0 $p; do sleep 0.02; " \
+			"done; sleep 1; echo disabled >state\" 2>/dev/null & " \
+			"while [ ! -e kernel ]; do sleep 0.02; done; "
+
+/* What comes then comes once let_go() says so. */
+#define WAIT		"while [ ! -e go ]; do sleep 0.02; done; "
 
 FIXTURE(agent) {
 	struct peer *p;
@@ -62,6 +66,11 @@ FIXTURE_TEARDOWN(agent)
 	free(self->p);
 }
 
+static void let_go(struct peer *p)
+{
+	write_file(p, "go", "");
+}
+
 static bool exists(struct peer *p, const char *name)
 {
 	char path[256];
@@ -84,6 +93,12 @@ static bool has_text(struct peer *p, const char *name, const char *want)
 	}
 	text[n] = '\0';
 	return !strcmp(text, want);
+}
+
+/* On a busy host a worker may get no CPU before its end: that is for work_test.c. */
+static u32 flags(const struct wire_report *r)
+{
+	return r->flags & ~WIRE_REPORT_NEVER_RAN;
 }
 
 /* Let all workers that wait run, and collect their reports. */
@@ -242,9 +257,10 @@ TEST_F(agent, run_output)
 			  PATIENCE_NS));
 	EXPECT_STREQ("out\nerr\n", p->reply.output);
 	ASSERT_EQ(0, CALL(control_run,
-			  script(p, "head -c 300000 /dev/zero | tr '\\0' x"), PATIENCE_NS));
-	EXPECT_EQ(300000, p->reply.output_len);
-	EXPECT_EQ(300000, strspn(p->reply.output, "x"));
+			  script(p, "head -c 200000 /dev/zero | tr '\\0' x"), PATIENCE_NS));
+	/* All of it is kept, too, if it comes before the agent is asked for it. */
+	EXPECT_EQ(200000, p->reply.output_len);
+	EXPECT_EQ(200000, strspn(p->reply.output, "x"));
 }
 
 TEST_F(agent, run_does_not_wait_for_the_background)
@@ -445,7 +461,7 @@ TEST_F(agent, gap_of_a_stopped_worker)
 	}
 	ASSERT_EQ(1, p->reply.nr_reports);
 	r = &p->reply.reports[0].r;
-	EXPECT_EQ(0, r->flags);
+	EXPECT_EQ(0, flags(r));
 	EXPECT_LE(195 * MSEC, r->max_raw_gap_ns);
 	/* It was not runnable then: no scheduler is to blame for more than it waited. */
 	EXPECT_LE(r->gap.sched_ns, r->run_delay_ns);
@@ -545,7 +561,7 @@ TEST_F(agent, worker_that_is_never_ready)
 	EXPECT_EQ(0, CALL(control_stop, NULL, 0, PATIENCE_NS, PATIENCE_NS));
 	ASSERT_EQ(2, p->reply.nr_reports);
 	EXPECT_EQ(WIRE_REPORT_DIED, p->reply.reports[0].r.flags & WIRE_REPORT_DIED);
-	EXPECT_EQ(0, p->reply.reports[1].r.flags);
+	EXPECT_EQ(0, flags(&p->reply.reports[1].r));
 }
 
 TEST_F(agent, worker_that_never_ran)
@@ -583,8 +599,8 @@ TEST_F(agent, worker_that_died)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, PATIENCE_NS));
 	ASSERT_EQ(2, p->reply.nr_reports);
-	EXPECT_EQ(0, p->reply.reports[0].r.flags);
-	EXPECT_EQ(WIRE_REPORT_DIED, p->reply.reports[1].r.flags);
+	EXPECT_EQ(0, flags(&p->reply.reports[0].r));
+	EXPECT_EQ(WIRE_REPORT_DIED, flags(&p->reply.reports[1].r));
 }
 
 /* While workers run, the agent does what it is asked. */
@@ -692,7 +708,7 @@ TEST_F(agent, groups_are_independent)
 	EXPECT_GT(started + 1000 * SEC, clock_ns());
 	ASSERT_EQ(1, p->reply.nr_reports);
 	EXPECT_STREQ("second", p->reply.reports[0].r.group);
-	EXPECT_EQ(0, p->reply.reports[0].r.flags);
+	EXPECT_EQ(0, flags(&p->reply.reports[0].r));
 	EXPECT_LE(200 * MSEC, p->reply.reports[0].r.wall_ns);
 	EXPECT_EQ(-ESRCH, CALL(control_stop, second, 1, 0, SEC));
 	/* One that was never started has no report, and goes. */
@@ -707,7 +723,7 @@ TEST_F(agent, groups_are_independent)
 	EXPECT_LE(started + 200 * MSEC, clock_ns());
 	ASSERT_EQ(2, p->reply.nr_reports);
 	EXPECT_STREQ("first", p->reply.reports[1].r.group);
-	EXPECT_EQ(0, p->reply.reports[1].r.flags);
+	EXPECT_EQ(0, flags(&p->reply.reports[1].r));
 	EXPECT_LE(400 * MSEC, p->reply.reports[1].r.wall_ns);
 	EXPECT_EQ(-ESRCH, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 }
@@ -730,7 +746,7 @@ TEST_F(agent, stopped_now)
 	EXPECT_GT(before + PATIENCE_NS, clock_ns());
 	ASSERT_EQ(6, p->reply.nr_reports);
 	for (i = 0; i < 6; i++)
-		EXPECT_EQ(0, p->reply.reports[i].r.flags) TH_LOG("worker %zu", i);
+		EXPECT_EQ(0, flags(&p->reply.reports[i].r)) TH_LOG("worker %zu", i);
 }
 
 /* Policy, nice value, name and affinity are what was asked for, and can be changed. */
@@ -866,8 +882,9 @@ TEST_F(agent, hold)
 	struct peer *p = self->p;
 	u64 before, end;
 
-	ASSERT_EQ(0, CALL(control_sched_start, script(p, ENABLE "sleep 0.1; echo disabled >state"),
+	ASSERT_EQ(0, CALL(control_sched_start, script(p, ENABLE WAIT "echo disabled >state"),
 			  PATIENCE_NS));
+	let_go(p);
 	/* It ends while we only wait, and is heard of. */
 	end = clock_ns() + PATIENCE_NS;
 	do {
@@ -892,7 +909,7 @@ TEST_F(agent, sched_start_status_stop)
 
 	ASSERT_EQ(0, CALL(control_sched_start,
 			  script(p, "trap 'echo bye; echo disabled >state; exit 4' INT; sleep 0.1; "
-				 ENABLE "echo on; while :; do sleep 0.05; done"), PATIENCE_NS))
+				 "echo on; " ENABLE "while :; do sleep 0.05; done"), PATIENCE_NS))
 		TH_LOG("%s", p->err.text);
 	EXPECT_STREQ("enabled", s->state);
 	EXPECT_STREQ("fake_1.0", s->ops);
@@ -950,12 +967,15 @@ TEST_F(agent, sched_with_a_long_log)
 TEST_F(agent, sched_that_is_never_enabled)
 {
 	struct peer *p = self->p;
+	int ret = 0;
 	u64 ns;
 
-	/* Longer, where it takes that until it has said something */
+	/* Longer, where it takes that until it has said something; the last one has to go */
 	for (ns = 300 * MSEC; ns < PATIENCE_NS; ns *= 2) {
-		EXPECT_EQ(-ETIMEDOUT, CALL(control_sched_start,
-					   script(p, "echo loading; sleep 1000"), ns));
+		EXPECT_TRUE(wait_until((ret = CALL(control_sched_start,
+						   script(p, "echo loading; sleep 1000"),
+						   ns)) != -EBUSY));
+		EXPECT_EQ(-ETIMEDOUT, ret);
 		if (strstr(p->err.text, "loading"))
 			break;
 	}
@@ -983,8 +1003,9 @@ TEST_F(agent, sched_leaves_before_its_stop)
 	struct control_sched *left = &p->c.sched_exit;
 
 	ASSERT_EQ(0, CALL(control_sched_start,
-			  script(p, "trap 'exit 4' INT; " ENABLE "sleep 0.3; echo disabled >state; "
+			  script(p, "trap 'exit 4' INT; " ENABLE WAIT "echo disabled >state; "
 				 "while :; do sleep 0.05; done"), PATIENCE_NS));
+	let_go(p);
 	/* It does not look for its end, so that nothing is told before the stop. */
 	ASSERT_TRUE(wait_until(has_text(p, "state", "disabled\n")));
 	ASSERT_EQ(0, CALL(control_sched_stop, PATIENCE_NS)) TH_LOG("%s", p->err.text);
@@ -1030,7 +1051,7 @@ TEST_F(agent, sched_leaves_during_a_run)
 	write_file(p, "kmsg", "6,1,1,-;sched_ext: BPF scheduler \"old\" disabled (unreg)\n");
 	ASSERT_EQ(0, SPAWN("one", 1, WIRE_WORK_SPIN));
 	ASSERT_EQ(0, CALL(control_sched_start,
-			  script(p, ENABLE "sleep 0.2; "
+			  script(p, ENABLE WAIT
 				 "echo '3,2,2,-;sched_ext: BPF scheduler \"fake\" disabled (stall)' >>kmsg; "
 				 "(echo ' SUBSYSTEM=x'; echo '3,3,3,-;usb: hello') >>kmsg; "
 				 "echo '3,4,4,-;sched_ext: fake: sh[1] failed' >>kmsg; "
@@ -1038,6 +1059,7 @@ TEST_F(agent, sched_leaves_during_a_run)
 			  PATIENCE_NS));
 	pid = p->reply.sched.pid;
 	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
+	let_go(p);
 	ASSERT_TRUE(wait_until(kill(pid, 0)));
 	usleep(1000000);
 	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS)) TH_LOG("%s", p->err.text);
@@ -1061,10 +1083,11 @@ TEST_F(agent, sched_dies_during_a_run)
 
 	ASSERT_EQ(0, SPAWN("one", 1, WIRE_WORK_SPIN));
 	ASSERT_EQ(0, CALL(control_sched_start,
-			  script(p, DISABLE_LATER ENABLE "sleep 0.3; kill -SEGV $$"),
+			  script(p, DISABLE_LATER ENABLE WAIT "kill -SEGV $$"),
 			  PATIENCE_NS));
 	pid = p->reply.sched.pid;
 	ASSERT_EQ(0, CALL(control_start, NULL, 0, WIRE_FOREVER, PATIENCE_NS));
+	let_go(p);
 	ASSERT_TRUE(wait_until(kill(pid, 0)));
 	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 	ASSERT_TRUE(p->c.sched_exit.valid);
@@ -1192,7 +1215,7 @@ TEST_F(agent, clean)
 	ASSERT_EQ(0, SPAWN("run", 1, WIRE_WORK_SPIN));
 	ASSERT_EQ(0, go(p, 100 * MSEC, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	ASSERT_EQ(1, p->reply.nr_reports);
-	EXPECT_EQ(0, p->reply.reports[0].r.flags);
+	EXPECT_EQ(0, flags(&p->reply.reports[0].r));
 	EXPECT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 }
 
@@ -1217,8 +1240,8 @@ TEST_F(agent, clean_of_a_deaf_scheduler)
 		write_file(p, "state", "disabled\n");
 		_exit(0);
 	}
-	ASSERT_EQ(0, CALL(control_clean, 8 * SEC)) TH_LOG("%s", p->err.text);
-	EXPECT_LE(4 * SEC + 300 * MSEC, clock_ns() - before);
+	ASSERT_EQ(0, CALL(control_clean, 24 * SEC)) TH_LOG("%s", p->err.text);
+	EXPECT_LE(12 * SEC + 300 * MSEC, clock_ns() - before);
 	waitpid(kernel, NULL, 0);
 	ASSERT_TRUE(p->reply.sched.valid);
 	EXPECT_TRUE(WIFSIGNALED(p->reply.sched.wait_status));
@@ -1235,9 +1258,10 @@ TEST_F(agent, clean_of_a_scheduler_that_has_left)
 
 	ASSERT_TRUE(make_root(p, ""));
 	ASSERT_EQ(0, CALL(control_sched_start,
-			  script(p, "trap 'echo disabled >state; exit 4' INT; " ENABLE "sleep 0.2; "
+			  script(p, "trap 'echo disabled >state; exit 4' INT; " ENABLE WAIT
 				 "while :; do echo disabled >state; sleep 3; "
 				 "echo enabled >state; sleep 0.1; done"), PATIENCE_NS));
+	let_go(p);
 	ASSERT_TRUE(wait_until(has_text(p, "state", "disabled\n")));
 	ASSERT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	ASSERT_TRUE(p->c.sched_exit.valid);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "devices.h"
 #include "held.h"
 #include "host.h"
 #include "harness.h"
@@ -453,10 +454,12 @@ TEST_F(freeze, stopped_while_frozen)
 		ASSERT_EQ(true, r->vcpus[0].valid);
 		EXPECT_EQ(regs.rip, r->vcpus[0].regs.rip);
 		EXPECT_EQ(regs.rbx, r->vcpus[0].regs.rbx);
-		EXPECT_EQ(regs.rbx - (regs.rip == TINY_GUEST_GPA + (out_insn - out)),
-			  r->console_len) {
-			TH_LOG("rip %#llx", (unsigned long long)regs.rip);
-		}
+		/* The log keeps the end only of what is more. */
+		if (regs.rbx < CONSOLE_LOG_SIZE)
+			EXPECT_EQ(regs.rbx - (regs.rip == TINY_GUEST_GPA + (out_insn - out)),
+				  r->console_len) {
+				TH_LOG("rip %#llx", (unsigned long long)regs.rip);
+			}
 		destroy(self);
 	}
 }

@@ -21,6 +21,7 @@
 #include "ioapic.h"
 #include "ioapic_routing.h"
 #include "harness.h"
+#include "patience.h"
 
 /* Redirection entries as a driver makes them (82093AA datasheet, 3.2.4) */
 #define LOWEST_PRIORITY	BIT_ULL(8)
@@ -945,7 +946,6 @@ TEST_F(routing, newest_table_wins)
 #define LAPIC_SPIV	0xf0
 #define LAPIC_TMR	0x180
 #define LAPIC_IRR	0x200
-#define MAX_TRIES	5000
 
 static const u32 ids[] = { 0, 44, 255, 256, 300, 1023, 4095 };
 
@@ -1087,15 +1087,9 @@ static u32 pending(struct _test_data_kvm *self, u32 vector, u32 *level)
 /* KVM may hand an irqfd's event to a worker of its own. */
 static u32 wait_pending(struct _test_data_kvm *self, u32 vector, u32 *level)
 {
-	unsigned int tries;
 	u32 set = 0;
 
-	for (tries = 0; tries < MAX_TRIES && !set; tries++) {
-		set = pending(self, vector, level);
-		if (!set)
-			usleep(1000);
-	}
-	return set;
+	return wait_until((set = pending(self, vector, level))) ? set : 0;
 }
 
 /* From the guest's redirection entry to the LAPIC of the CPU that it names */

@@ -10,6 +10,7 @@
 
 #include "keeper.h"
 #include "harness.h"
+#include "patience.h"
 
 /* ADD_LATER: once the test lets it */
 enum { ADD, ADD_LATER, DIE };
@@ -124,17 +125,12 @@ static void kill_asker(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* Until another request waits for the keeper than those of @bytes; false after 10 s */
+/* Until another request waits for the keeper than those of @bytes */
 static bool is_queued(const struct keeper *k, int *bytes)
 {
-	int i, before = *bytes;
+	int before = *bytes;
 
-	for (i = 0; i < 1000 && *bytes <= before; i++) {
-		usleep(10000);
-		if (ioctl(k->sock, SIOCOUTQ, bytes))
-			return false;
-	}
-	return *bytes > before;
+	return wait_until(!ioctl(k->sock, SIOCOUTQ, bytes) && *bytes > before);
 }
 
 /*

@@ -442,16 +442,19 @@ TEST_F(mmio, stale_chain)
 struct work {
 	struct virtio_mmio *dev;
 	int started_fd;
+	int go_fd;
 	bool done;
 };
 
 static void *work_thread(void *arg)
 {
 	struct work *w = arg;
+	eventfd_t count;
 
 	pthread_mutex_lock(&w->dev->lock);
 	virtio_mmio_begin_work(w->dev);
 	eventfd_write(w->started_fd, 1);
+	eventfd_read(w->go_fd, &count);
 	usleep(50000);
 	w->done = true;
 	virtio_mmio_end_work(w->dev);
@@ -470,7 +473,11 @@ TEST_F(mmio, reset_waits_for_work)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		struct work w = { &self->dev, eventfd(0, EFD_CLOEXEC), false };
+		struct work w = {
+			.dev = &self->dev,
+			.started_fd = eventfd(0, EFD_CLOEXEC),
+			.go_fd = eventfd(0, EFD_CLOEXEC),
+		};
 		eventfd_t count;
 
 		ASSERT_TRUE(guest_start(g, DEV_FEATURES, QUEUE_SIZE));
@@ -479,10 +486,12 @@ TEST_F(mmio, reset_waits_for_work)
 		guest_read(g, VIRTIO_MMIO_INTERRUPT_STATUS);
 		EXPECT_FALSE(__atomic_load_n(&w.done, __ATOMIC_ACQUIRE));
 		guest_write(g, VIRTIO_MMIO_QUEUE_SEL, 0);
+		eventfd_write(w.go_fd, 1);
 		guest_write(g, i ? VIRTIO_MMIO_QUEUE_READY : VIRTIO_MMIO_STATUS, 0);
 		EXPECT_TRUE(__atomic_load_n(&w.done, __ATOMIC_ACQUIRE));
 		pthread_join(thread, NULL);
 		close(w.started_fd);
+		close(w.go_fd);
 	}
 }
 

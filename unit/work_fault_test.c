@@ -24,15 +24,21 @@
 #include "agent_peer.h"
 #include "expect.h"
 
-/* What any of the workers has, but for those that a busy machine has kept waiting */
+/* A worker's, but for that of one that a busy machine has kept waiting */
+static u32 flags_of(const struct peer *p, size_t i)
+{
+	return p->reply.reports[i].r.flags & ~WIRE_REPORT_NEVER_RAN;
+}
+
+/* What any of the workers has */
 static u32 all_flags(const struct peer *p)
 {
 	u32 flags = 0;
 	size_t i;
 
 	for (i = 0; i < p->reply.nr_reports; i++)
-		flags |= p->reply.reports[i].r.flags;
-	return flags & ~WIRE_REPORT_NEVER_RAN;
+		flags |= flags_of(p, i);
+	return flags;
 }
 
 static bool any_error(const struct peer *p)
@@ -364,12 +370,12 @@ TEST_F(work, memory_is_lost)
 			if (process_vm_writev(pid, &local, 1, &remote, 1, 0) != sizeof(zero))
 				SKIP(return, "not allowed to change a process: run it as root");
 			ASSERT_EQ(0, CALL(control_stop, NULL, 0, ns, PATIENCE_NS));
-			if (p->reply.reports[0].r.flags)
+			if (flags_of(p, 0))
 				break;
 		}
-		EXPECT_EQ(WIRE_REPORT_CORRUPT, p->reply.reports[0].r.flags)
+		EXPECT_EQ(WIRE_REPORT_CORRUPT, flags_of(p, 0))
 			TH_LOG("%s", wire_work_name(types[i]));
-		EXPECT_EQ(0, p->reply.reports[1].r.flags);
+		EXPECT_EQ(0, flags_of(p, 1));
 	}
 }
 
@@ -435,8 +441,8 @@ TEST_F(work, register_is_lost)
 	}
 	ASSERT_EQ(0, CALL(control_stop, NULL, 0, SEC, PATIENCE_NS));
 	ASSERT_EQ(true, changed);
-	EXPECT_EQ(WIRE_REPORT_CORRUPT, p->reply.reports[0].r.flags);
-	EXPECT_EQ(0, p->reply.reports[1].r.flags);
+	EXPECT_EQ(WIRE_REPORT_CORRUPT, flags_of(p, 0));
+	EXPECT_EQ(0, flags_of(p, 1));
 }
 
 TEST_HARNESS_MAIN
