@@ -37,6 +37,15 @@ struct peer {
 	const void *arg;	/* for that function */
 };
 
+/*
+ * A report's flags, but for that of a worker that got no CPU before its end, as any may
+ * on a busy host: agent_test.c has its own test of that.
+ */
+static inline u32 flags_of(const struct wire_report *r)
+{
+	return r->flags & ~WIRE_REPORT_NEVER_RAN;
+}
+
 static bool send_all(int fd, const void *data, size_t len)
 {
 	return send(fd, data, len, MSG_NOSIGNAL) == (ssize_t)len;

@@ -96,12 +96,6 @@ static bool has_text(struct peer *p, const char *name, const char *want)
 	return !strcmp(text, want);
 }
 
-/* On a busy host a worker may get no CPU before its end: that is for work_test.c. */
-static u32 flags(const struct wire_report *r)
-{
-	return r->flags & ~WIRE_REPORT_NEVER_RAN;
-}
-
 /* Let all workers that wait run, and collect their reports. */
 static int go(struct peer *p, u64 duration_ns, u64 grace_ns)
 {
@@ -462,7 +456,7 @@ TEST_F(agent, gap_of_a_stopped_worker)
 	}
 	ASSERT_EQ(1, p->reply.nr_reports);
 	r = &p->reply.reports[0].r;
-	EXPECT_EQ(0, flags(r));
+	EXPECT_EQ(0, flags_of(r));
 	EXPECT_LE(195 * MSEC, r->max_raw_gap_ns);
 	/* It was not runnable then: no scheduler is to blame for more than it waited. */
 	EXPECT_LE(r->gap.sched_ns, r->run_delay_ns);
@@ -562,7 +556,7 @@ TEST_F(agent, worker_that_is_never_ready)
 	EXPECT_EQ(0, CALL(control_stop, NULL, 0, PATIENCE_NS, PATIENCE_NS));
 	ASSERT_EQ(2, p->reply.nr_reports);
 	EXPECT_EQ(WIRE_REPORT_DIED, p->reply.reports[0].r.flags & WIRE_REPORT_DIED);
-	EXPECT_EQ(0, flags(&p->reply.reports[1].r));
+	EXPECT_EQ(0, flags_of(&p->reply.reports[1].r));
 }
 
 TEST_F(agent, worker_that_never_ran)
@@ -600,8 +594,8 @@ TEST_F(agent, worker_that_died)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(0, CALL(control_stop, NULL, 0, 200 * MSEC, PATIENCE_NS));
 	ASSERT_EQ(2, p->reply.nr_reports);
-	EXPECT_EQ(0, flags(&p->reply.reports[0].r));
-	EXPECT_EQ(WIRE_REPORT_DIED, flags(&p->reply.reports[1].r));
+	EXPECT_EQ(0, flags_of(&p->reply.reports[0].r));
+	EXPECT_EQ(WIRE_REPORT_DIED, flags_of(&p->reply.reports[1].r));
 }
 
 /* While workers run, the agent does what it is asked. */
@@ -709,7 +703,7 @@ TEST_F(agent, groups_are_independent)
 	EXPECT_GT(started + 1000 * SEC, clock_ns());
 	ASSERT_EQ(1, p->reply.nr_reports);
 	EXPECT_STREQ("second", p->reply.reports[0].r.group);
-	EXPECT_EQ(0, flags(&p->reply.reports[0].r));
+	EXPECT_EQ(0, flags_of(&p->reply.reports[0].r));
 	EXPECT_LE(200 * MSEC, p->reply.reports[0].r.wall_ns);
 	EXPECT_EQ(-ESRCH, CALL(control_stop, second, 1, 0, SEC));
 	/* One that was never started has no report, and goes. */
@@ -724,7 +718,7 @@ TEST_F(agent, groups_are_independent)
 	EXPECT_LE(started + 200 * MSEC, clock_ns());
 	ASSERT_EQ(2, p->reply.nr_reports);
 	EXPECT_STREQ("first", p->reply.reports[1].r.group);
-	EXPECT_EQ(0, flags(&p->reply.reports[1].r));
+	EXPECT_EQ(0, flags_of(&p->reply.reports[1].r));
 	EXPECT_LE(400 * MSEC, p->reply.reports[1].r.wall_ns);
 	EXPECT_EQ(-ESRCH, CALL(control_stop, NULL, 0, 0, PATIENCE_NS));
 }
@@ -747,7 +741,7 @@ TEST_F(agent, stopped_now)
 	EXPECT_GT(before + PATIENCE_NS, clock_ns());
 	ASSERT_EQ(6, p->reply.nr_reports);
 	for (i = 0; i < 6; i++)
-		EXPECT_EQ(0, flags(&p->reply.reports[i].r)) TH_LOG("worker %zu", i);
+		EXPECT_EQ(0, flags_of(&p->reply.reports[i].r)) TH_LOG("worker %zu", i);
 }
 
 /* Policy, nice value, name and affinity are what was asked for, and can be changed. */
@@ -1216,7 +1210,7 @@ TEST_F(agent, clean)
 	ASSERT_EQ(0, SPAWN("run", 1, WIRE_WORK_SPIN));
 	ASSERT_EQ(0, go(p, 100 * MSEC, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 	ASSERT_EQ(1, p->reply.nr_reports);
-	EXPECT_EQ(0, flags(&p->reply.reports[0].r));
+	EXPECT_EQ(0, flags_of(&p->reply.reports[0].r));
 	EXPECT_EQ(0, CALL(control_clean, PATIENCE_NS)) TH_LOG("%s", p->err.text);
 }
 

@@ -455,11 +455,12 @@ TEST_F(freeze, stopped_while_frozen)
 		EXPECT_EQ(regs.rip, r->vcpus[0].regs.rip);
 		EXPECT_EQ(regs.rbx, r->vcpus[0].regs.rbx);
 		/* The log keeps the end only of what is more. */
-		if (regs.rbx < CONSOLE_LOG_SIZE)
+		if (regs.rbx < CONSOLE_LOG_SIZE) {
 			EXPECT_EQ(regs.rbx - (regs.rip == TINY_GUEST_GPA + (out_insn - out)),
 				  r->console_len) {
 				TH_LOG("rip %#llx", (unsigned long long)regs.rip);
 			}
+		}
 		destroy(self);
 	}
 }

@@ -480,10 +480,11 @@ static void check_tables(struct __test_metadata *_metadata, struct machine *m)
 	static const char * const needed[] = { "XSDT", "FACP", "APIC", "SRAT", "SLIT", "HMAT" };
 	unsigned int i, j;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
 		EXPECT_EQ(0, table_reports[i].sum) {
 			TH_LOG("%.4s has a wrong checksum", table_reports[i].signature);
 		}
+	}
 	for (j = 0; j < ARRAY_SIZE(needed); j++) {
 		unsigned int seen = 0;
 
@@ -558,10 +559,11 @@ static void check_srat_memory(struct __test_metadata *_metadata, struct machine 
 		ASSERT_TRUE(top <= MAP_GAP_START || r->base >= MAP_GAP_END);
 		by_node[r->node] += r->size;
 	}
-	for (node = 0; node < m->cfg.topo.nodes; node++)
+	for (node = 0; node < m->cfg.topo.nodes; node++) {
 		EXPECT_EQ(node_memory(m, node), by_node[node]) {
 			TH_LOG("node %u", node);
 		}
+	}
 }
 
 static void check_slit(struct __test_metadata *_metadata, struct machine *m)
@@ -967,10 +969,11 @@ static void test_destination_255(struct __test_metadata *_metadata, struct irqs 
 		.source = IRQ_UART, .times = 3, .expected = all ? irqs->nr : one,
 		.low = IRQ_VECTOR, .dest = 255,
 	});
-	for (i = 0; i < irqs->nr; i++)
+	for (i = 0; i < irqs->nr; i++) {
 		EXPECT_EQ(all || irqs->apics[i].apic_id == 255 ? 3 : 0, irqs->counts[i]) {
 			TH_LOG("APIC id %u", irqs->apics[i].apic_id);
 		}
+	}
 }
 
 static void test_ipi(struct __test_metadata *_metadata, struct irqs *irqs)
@@ -1018,10 +1021,11 @@ static void test_relay(struct __test_metadata *_metadata, struct irqs *irqs)
 	ask(_metadata, irqs, &(struct irq_request) {
 		.source = IRQ_RELAY, .times = 2, .expected = irqs->nr,
 	});
-	for (i = 0; i < irqs->nr; i++)
+	for (i = 0; i < irqs->nr; i++) {
 		EXPECT_EQ(2, irqs->counts[i]) {
 			TH_LOG("APIC id %u", irqs->apics[i].apic_id);
 		}
+	}
 }
 
 /* Return: whether there is a timer with this mode */
@@ -1221,10 +1225,11 @@ TEST_F(nudges, all_cpus)
 	unsigned int i;
 
 	ask(_metadata, &self->irqs, &(struct irq_request) { .source = IRQ_NUDGE, .times = 3 });
-	for (i = 0; i < irqs->nr; i++)
+	for (i = 0; i < irqs->nr; i++) {
 		EXPECT_LE(3, irqs->counts[i]) {
 			TH_LOG("APIC id %u", irqs->apics[i].apic_id);
 		}
+	}
 }
 
 /* -- the console's virtqueues ---------------------------------------------------- */
@@ -1313,10 +1318,11 @@ static void echo(struct __test_metadata *_metadata, struct _test_data_console *s
 	ASSERT_EQ(0, ktstr_vm_send(self->m.vm, self->sent, len));
 	ASSERT_EQ(len, receive_report(_metadata, &self->m, REPORT_ECHO, self->received, 1,
 				      sizeof(self->received)));
-	for (i = 0; i < len; i++)
+	for (i = 0; i < len; i++) {
 		ASSERT_EQ(self->sent[i] ^ ECHO_XOR, self->received[i]) {
 			TH_LOG("byte %u of %u, %u parts", i, len, parts);
 		}
+	}
 }
 
 /* 4.2.2 and 5.3: what the device is, before and after the driver has it */

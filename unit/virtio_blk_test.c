@@ -425,8 +425,8 @@ static u64 check_latency(struct __test_metadata *_metadata, struct _test_data_bl
 			 u64 latency)
 {
 	u64 start = clock_ns();
-	int i;
 	u32 used;
+	int i;
 
 	for (i = 0; i < 30; i++)
 		ASSERT_LE(0, submit(&self->t.g, i, VIRTIO_BLK_T_OUT, i, SECTOR, false));

@@ -24,12 +24,6 @@
 #include "agent_peer.h"
 #include "expect.h"
 
-/* A worker's, but for that of one that a busy machine has kept waiting */
-static u32 flags_of(const struct peer *p, size_t i)
-{
-	return p->reply.reports[i].r.flags & ~WIRE_REPORT_NEVER_RAN;
-}
-
 /* What any of the workers has */
 static u32 all_flags(const struct peer *p)
 {
@@ -37,7 +31,7 @@ static u32 all_flags(const struct peer *p)
 	size_t i;
 
 	for (i = 0; i < p->reply.nr_reports; i++)
-		flags |= flags_of(p, i);
+		flags |= flags_of(&p->reply.reports[i].r);
 	return flags;
 }
 
@@ -267,7 +261,7 @@ TEST_F(work, partner_dies)
 		ASSERT_EQ(teams[i].count, p->reply.nr_reports);
 		for (k = 0; k < teams[i].count; k++) {
 			r = &p->reply.reports[k].r;
-			EXPECT_EQ(k == 1 ? WIRE_REPORT_DIED : 0, r->flags & ~WIRE_REPORT_NEVER_RAN)
+			EXPECT_EQ(k == 1 ? WIRE_REPORT_DIED : 0, flags_of(r))
 				TH_LOG("%s: worker %zu has flags %#x", name, k, r->flags);
 			if (!teams[i].alone)
 				EXPECT_GE(1, r->units) TH_LOG("%s: worker %zu", name, k);
@@ -370,12 +364,12 @@ TEST_F(work, memory_is_lost)
 			if (process_vm_writev(pid, &local, 1, &remote, 1, 0) != sizeof(zero))
 				SKIP(return, "not allowed to change a process: run it as root");
 			ASSERT_EQ(0, CALL(control_stop, NULL, 0, ns, PATIENCE_NS));
-			if (flags_of(p, 0))
+			if (flags_of(&p->reply.reports[0].r))
 				break;
 		}
-		EXPECT_EQ(WIRE_REPORT_CORRUPT, flags_of(p, 0))
+		EXPECT_EQ(WIRE_REPORT_CORRUPT, flags_of(&p->reply.reports[0].r))
 			TH_LOG("%s", wire_work_name(types[i]));
-		EXPECT_EQ(0, flags_of(p, 1));
+		EXPECT_EQ(0, flags_of(&p->reply.reports[1].r));
 	}
 }
 
@@ -441,8 +435,8 @@ TEST_F(work, register_is_lost)
 	}
 	ASSERT_EQ(0, CALL(control_stop, NULL, 0, SEC, PATIENCE_NS));
 	ASSERT_EQ(true, changed);
-	EXPECT_EQ(WIRE_REPORT_CORRUPT, flags_of(p, 0));
-	EXPECT_EQ(0, flags_of(p, 1));
+	EXPECT_EQ(WIRE_REPORT_CORRUPT, flags_of(&p->reply.reports[0].r));
+	EXPECT_EQ(0, flags_of(&p->reply.reports[1].r));
 }
 
 TEST_HARNESS_MAIN
