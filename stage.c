@@ -393,9 +393,9 @@ enum verdict stage_judge_again(struct findings *again, const char *first)
 
 /*
  * Not all that an emulated host does to a guest can be told from what a scheduler does: it
- * gives CPUs their time late, says how much it withheld in steps of 10 ms, and seems to
- * lose an interrupt now and then. A scheduler or kernel that is to blame for what was seen
- * does it again, in a new guest.
+ * gives CPUs their time late, says how much it withheld in steps of 10 ms, and may let one
+ * rest for some time that has a task to run (nudge.h). A scheduler or kernel that is to
+ * blame for what was seen does it again, in a new guest.
  */
 enum verdict stage_play(struct stage *stage, const struct play *play, struct findings *findings)
 {
