@@ -482,8 +482,9 @@ static void conservation(struct judge *j, const struct cpu_times *a, const struc
 	}
 	if (!n)
 		return;
+	/* Nor does it excuse this that little work was done: a slow host's CPUs are not idle. */
 	check_judge(j, &f, f.seen <= f.limit, shortest < CHECK_CHANCE_NS ?
-		    "CPUs were watched for less than 60 ms" : j->starved,
+		    "CPUs were watched for less than 60 ms" : check_denied(j->run),
 		    "there was a worker for each of %u CPUs, which were idle for %llu %% on average, in %llu ms%s",
 		    n, (unsigned long long)sum / n,
 		    (unsigned long long)(check_since(b->at_ns, a->at_ns) / NSEC_PER_MSEC),

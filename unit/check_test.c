@@ -948,6 +948,24 @@ TEST_F(check, conservation)
 	EXPECT_EQ(NONE, judge(st, "conservation", NULL));
 }
 
+/* CPUs that get little done in their time are slow, not idle. */
+TEST_F(check, conservation_on_starved_host)
+{
+	struct stage *st = self->st;
+
+	starve_host(st);
+	st->stats[0].min_rate = 0;
+	set_idle(st, 3, 25);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "a"));
+	EXPECT_EQ(VERDICT_PASS, judge(st, "conservation", NULL));
+	set_idle(st, 3, 26);
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "a"));
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "conservation", NULL));
+	/* Where the host itself is not there, nobody knows. */
+	st->run.denied_ns = DURATION / 10 * 7;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "conservation", NULL));
+}
+
 /* Only while there is a worker for each CPU that is meant */
 TEST_F(check, conservation_needs_workers)
 {
