@@ -45,6 +45,7 @@ static bool untold;		/* it has left by itself, and the host does not know */
 static int kmsg_fd = -1;
 static char name[128];
 static char ops[128];
+static char enable_seq[24];	/* before the last start; empty if the kernel has none */
 static char reason[KMSG_REASON_SIZE];
 
 /* The end of the output is in here, and up to as much again before it. */
@@ -66,12 +67,23 @@ static bool state_is(const char *want)
 	return !read_scx("state", state, sizeof(state)) && !strcmp(state, want);
 }
 
+/*
+ * The kernel counts a scheduler once it is enabled, in the end: only then is the count
+ * what whoever reads it next may start from.
+ */
+static bool is_counted(void)
+{
+	char now[sizeof(enable_seq)];
+
+	return read_scx("enable_seq", now, sizeof(now)) || strcmp(now, enable_seq);
+}
+
 /* Enabled, and by name? Remembers the name, which goes when it is disabled. */
 static bool is_enabled(void)
 {
 	char now[sizeof(ops)];
 
-	if (!state_is("enabled") || read_scx("root/ops", now, sizeof(now)))
+	if (!state_is("enabled") || read_scx("root/ops", now, sizeof(now)) || !is_counted())
 		return false;
 	memcpy(ops, now, sizeof(ops));
 	return true;
@@ -185,6 +197,8 @@ static void start(u32 seq, char *const argv[], u64 timeout_ns)
 		close(kmsg_fd);
 	kmsg_fd = kmsg_open_end();
 	forget();
+	if (read_scx("enable_seq", enable_seq, sizeof(enable_seq)))
+		enable_seq[0] = '\0';
 	ret = child_start(&child, argv, "");
 	if (ret) {
 		out_done(seq, -ret, "%s", argv[0]);

@@ -927,6 +927,19 @@ TEST_F(agent, sched_start_status_stop)
 	EXPECT_FALSE(p->c.sched_exit.valid);
 }
 
+/* The kernel counts it last, and whoever counts from then on is not to count it again. */
+TEST_F(agent, sched_counted_late)
+{
+	struct peer *p = self->p;
+
+	write_file(p, "enable_seq", "7\n");
+	ASSERT_EQ(0, CALL(control_sched_start,
+			  script(p, ENABLE "sleep 0.5; touch late; echo 8 >enable_seq; " WAIT),
+			  PATIENCE_NS)) TH_LOG("%s", p->err.text);
+	EXPECT_TRUE(exists(p, "late"));
+	EXPECT_TRUE(has_text(p, "enable_seq", "8\n"));
+}
+
 TEST_F(agent, sched_that_fails)
 {
 	struct peer *p = self->p;
