@@ -566,7 +566,7 @@ static void alive(struct judge *j)
 	struct finding f = check_begin("alive", NULL);
 	bool known = sched->end_state && *sched->end_state && sched->end_ops, tested;
 
-	/* One that left while the workers were made was not there at the start. */
+	/* One that left before the first look at it was not there at the start. */
 	if (!sched->ops && !sched->unasked && !(left && left->valid))
 		return;
 	if (left && left->valid && j->run->hotplug && ended_by_hotplug(left->reason) &&

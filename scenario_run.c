@@ -905,12 +905,15 @@ static int set_group(struct run *run, const struct scenario_workers *w, struct e
 	return 0;
 }
 
+/* What is asked of a guest at rest comes first: later, workers that get ready are in the way. */
 static int prepare(struct run *run, struct errmsg *err)
 {
 	const struct scenario *sc = run->sc;
 	size_t i;
-	int ret = 0;
+	int ret;
 
+	ret = read_enabled(run, &run->enabled, err) ?:
+	      control_sched_status(run->c, &run->result->sched_before, err);
 	for (i = 0; i < SCENARIO_MAX_CGROUPS && sc->cgroups[i].name && !ret; i++) {
 		run->result->run.nr_cgroups++;
 		if (!sc->cgroups[i].later)
@@ -930,9 +933,7 @@ static int perform(struct run *run, struct errmsg *err)
 	u64 denied = emulated_denied_ns();
 	int ret;
 
-	ret = read_enabled(run, &run->enabled, err) ?:
-	      control_sched_status(run->c, &result->sched_before, err) ?:
-	      start(run, NULL, 0, err);
+	ret = start(run, NULL, 0, err);
 	run->since_ns = clock_ns();
 	ret = ret ?: read_state(run, &result->first, &result->before, err);
 	if (!ret)
