@@ -19,17 +19,24 @@
 #define MAX_PLAY_MS	(24U * 60 * 60 * 1000)
 
 /*
- * What a play takes with these CPUs until it is known, besides the workers' time: on
- * the emulated host there is a third of a guest's boot in it, as some schedulers leave
- * none that could be used again.
+ * What a scheduler's play takes with these CPUs until it is known, besides the workers'
+ * time, in a guest that is kept
  */
 #define TYPICAL_TOPOLOGY	"1n2l2c1t"
 #define TYPICAL_CPUS		4
-#define PLAY_MS			1500
-#define EMULATED_PLAY_MS	6000
+#define PLAY_MS			1000
+#define EMULATED_PLAY_MS	2500
 
 /* The part of a play's time that does not depend on how many CPUs there are, in CPUs */
 #define COST_FIXED		4
+
+/*
+ * How much plays differ beside that, as measured on the emulated host: EEVDF need not be
+ * loaded; what is to fail has guests of its own, mostly two, and may wait for its workers.
+ */
+#define FACTOR_EEVDF		3
+#define FACTOR_LOADED		5
+#define FACTOR_TO_FAIL		20
 
 /* -- what is asked for --------------------------------------------------------- */
 
@@ -282,7 +289,10 @@ static int make_plays(struct detect_plan *plan, const struct detect_config *cfg,
 	return ret;
 }
 
-/* By what costs time to change: kernel and topology, then programs to take along */
+/*
+ * By what costs time to change: kernel and topology, then programs to take along. In each
+ * round, those that are to fail come last, as they leave no guest for the next.
+ */
 static int compare_plays(const void *a, const void *b, void *ctx)
 {
 	const struct detect_play *pa = a, *pb = b;
@@ -295,17 +305,25 @@ static int compare_plays(const void *a, const void *b, void *ctx)
 	       strcmp(pa->topology, pb->topology) ?:
 	       strncmp(ca, cb, min(la, lb)) ?: (int)la - (int)lb ?:
 	       pa->round - pb->round ?:
+	       detect_counts(plan, pa) - detect_counts(plan, pb) ?:
 	       pa->column - pb->column ?:
 	       pa->row - pb->row;
 }
 
-static unsigned int cost(const struct detect_play *play)
+static unsigned int factor(const struct detect_plan *plan, const struct detect_play *play)
+{
+	if (detect_counts(plan, play))
+		return FACTOR_TO_FAIL;
+	return plan->rows[play->row].command ? FACTOR_LOADED : FACTOR_EEVDF;
+}
+
+static unsigned int cost(const struct detect_plan *plan, const struct detect_play *play)
 {
 	struct topology topo = {};
 	struct errmsg err;
 
 	topology_parse(play->topology, &topo, &err);
-	return COST_FIXED + topology_cpus(&topo);
+	return (COST_FIXED + topology_cpus(&topo)) * factor(plan, play);
 }
 
 /*
@@ -344,7 +362,7 @@ static int keep_shard(struct detect_plan *plan, unsigned int shard, unsigned int
 		goto out;
 	}
 	for (i = 0; i < plan->nr_plays; i++)
-		costs[unit_of(plan, &plan->plays[i])] += cost(&plan->plays[i]);
+		costs[unit_of(plan, &plan->plays[i])] += cost(plan, &plan->plays[i]);
 	for (unit = 0; unit < nr_units; unit++) {
 		if (!costs[unit])
 			continue;
@@ -393,14 +411,14 @@ void detect_plan_left(struct detect_plan *plan, unsigned int part, unsigned int 
 	for (i = 0; i < plan->nr_plays; i++) {
 		if (plan->plays[i].result.played)
 			continue;
-		all += cost(&plan->plays[i]);
+		all += cost(plan, &plan->plays[i]);
 		plan->plays[nr++] = plan->plays[i];
 	}
 	plan->nr_plays = nr;
 	for (i = 0, nr = 0; i < plan->nr_plays; i++) {
 		if (before * nr_parts / all == part - 1)
 			plan->plays[nr++] = plan->plays[i];
-		before += cost(&plan->plays[i]);
+		before += cost(plan, &plan->plays[i]);
 	}
 	plan->nr_plays = nr;
 }
@@ -448,14 +466,14 @@ unsigned int detect_seconds(const struct detect_plan *plan, bool emulated, bool 
 	for (play = plan->plays; play < plan->plays + plan->nr_plays; play++) {
 		if (play->result.played) {
 			played_ms += play->result.ms;
-			played_costs += cost(play);
+			played_costs += cost(plan, play);
 		}
 		if (!left || !play->result.played)
-			costs += cost(play);
+			costs += cost(plan, play);
 	}
 	if (!played_costs) {
 		played_ms = typical_ms(emulated);
-		played_costs = COST_FIXED + TYPICAL_CPUS;
+		played_costs = (COST_FIXED + TYPICAL_CPUS) * FACTOR_LOADED;
 	}
 	return costs * played_ms / played_costs / 1000;
 }
