@@ -14,8 +14,11 @@
 /*
  * An emulated host does not see what it is denied itself, so that nobody can
  * correct for it. It shows as less work than the time would have allowed.
+ * All of it is never seen: what counts is the quickest unit of work, and most are
+ * slower there. Of 109 plays by healthy schedulers with 15 to 30 % of it, none had
+ * a number beyond its limit.
  */
-#define MIN_USED_PERCENT	30
+#define MIN_USED_PERCENT	15
 #define MAX_DENIED_PERCENT	60
 #define MIN_BUSY_NS		(60 * NSEC_PER_MSEC)
 

@@ -145,8 +145,8 @@ static void starve_host(struct stage *st)
 
 	st->run.host_is_tcg = true;
 	for (i = 0; i < st->run.nr_groups; i++) {
-		st->stats[i].units /= 5;
-		st->stats[i].cpu_ns /= 5;
+		st->stats[i].units /= 10;
+		st->stats[i].cpu_ns /= 10;
 	}
 }
 
@@ -454,8 +454,8 @@ TEST_F(check, lost_ticks)
 	struct stage *st = self->st;
 	unsigned int cpu;
 
-	set_share(st, 0, 5);
-	set_share(st, 1, 5);
+	set_share(st, 0, 3);
+	set_share(st, 1, 3);
 	st->run.host_is_tcg = true;
 	st->stats[0].min_rate = 0;
 	st->before.at_ns = NSEC_PER_SEC;
@@ -580,7 +580,10 @@ TEST_F(check, throughput_floor)
 	EXPECT_EQ(19, find(st, "throughput", "a")->seen);
 	/* Busy all the time, but with nothing to show for it: an emulated host does so. */
 	st->run.host_is_tcg = true;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "throughput", "a"));
+	set_share(st, 0, 4);
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "throughput", "a"));
+	set_share(st, 0, 9);
 	st->run.host_is_tcg = false;
 	st->run.overcommit = 3;
 	EXPECT_EQ(VERDICT_PASS, judge(st, "throughput", "a"));
