@@ -376,7 +376,7 @@ static enum verdict play_once(struct stage *stage, const struct play *play,
 	free(result);
 	stage->plays++;
 	/* What a failure has done to a guest is nothing for the next scheduler. */
-	if (ret || !stage->reuse || verdict > VERDICT_PASS || play->sc->programs[0].name)
+	if (ret || !stage->reuse || verdict == VERDICT_FAIL || play->sc->programs[0].name)
 		stage_end(stage);
 	return verdict;
 }
