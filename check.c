@@ -562,6 +562,17 @@ static bool is_tested(const struct check_sched *sched, const struct control_sche
 	return !sched->reloaded || !sched->ops || !*left->ops || !strcmp(left->ops, sched->ops);
 }
 
+/*
+ * Did it break a rule, as the kernel or the scheduler itself found? That is not a matter of
+ * time. Stalls and lockups are: the kernel's watchdogs tell of them.
+ */
+static bool broke_a_rule(const char *reason)
+{
+	return reason &&
+	       (strstr(reason, "(runtime error)") || strstr(reason, "(scx_bpf_error)")) &&
+	       !strstr(reason, "stall") && !strstr(reason, "lockup");
+}
+
 static void alive(struct judge *j)
 {
 	const struct check_sched *sched = &j->run->sched;
@@ -583,8 +594,11 @@ static void alive(struct judge *j)
 			    *left->ops ? left->ops : sched->ops ?: "", left->state,
 			    left->reason && *left->reason ? left->reason :
 			    "the kernel gave no reason");
-		if (tested)
+		if (tested) {
+			j->findings->certain |= f.verdict == VERDICT_FAIL &&
+						broke_a_rule(left->reason);
 			return;
+		}
 	}
 	if (sched->unasked && j->run->hotplug && check_lacks(j, "alive", NULL, "hotplug"))
 		return;

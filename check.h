@@ -280,12 +280,14 @@ struct finding {
  * @unjudged: what makes a scheduler a good one could not be checked: that nothing else
  *	was wrong is no PASS
  * @unrepeated: of a play that was no FAIL after one that was: see stage_play()
+ * @certain: there is a FAIL that no host can have caused, however slow
  */
 struct findings {
 	struct finding list[CHECK_MAX_FINDINGS];
 	size_t nr;
 	bool unjudged;
 	bool unrepeated;
+	bool certain;
 };
 
 /* What healthy schedulers meet on every topology; the reasons are in check.c. */

@@ -280,7 +280,11 @@ static int load(struct stage *stage, const struct play *play, struct findings *f
 	int ret;
 
 	ret = session_load(&stage->session, play->scheduler, &err);
-	return ret ? add_error(stage, findings, "load", ret, &err) : 0;
+	if (!ret)
+		return 0;
+	/* Its process has ended by itself: it says why, or the verifier does. */
+	findings->certain = ret == -ECHILD && err.kind == ERRMSG_FAILED;
+	return add_error(stage, findings, "load", ret, &err);
 }
 
 /* -- the play --------------------------------------------------------------- */
@@ -405,7 +409,7 @@ enum verdict stage_play(struct stage *stage, const struct play *play, struct fin
 
 	ksft_print_msg("%s.%s: %s\n", play->suite->name, play->sc->name, play->sc->bug ?: "");
 	verdict = play_once(stage, play, findings, &booted);
-	if (verdict != VERDICT_FAIL || !booted || !cpuid_host_is_tcg())
+	if (verdict != VERDICT_FAIL || findings->certain || !booted || !cpuid_host_is_tcg())
 		return verdict;
 	check_format(check_find(findings, NULL, NULL), first, sizeof(first));
 	ksft_print_msg("once more, as this emulated host may be to blame\n");

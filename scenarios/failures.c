@@ -3,6 +3,7 @@
  * What a user is told when it goes wrong: guests that do not come up, each in
  * its own way, and schedulers that cannot be had.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/sizes.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 
 #include "clock.h"
 #include "ktstr_test.h"
+#include "results_dir.h"
+#include "stage.h"
 
 #define HANG_TIMEOUT_NS	(30 * NSEC_PER_SEC)
 
@@ -148,6 +151,44 @@ TEST_F_TIMEOUT(failures, scheduler_does_not_load, KTSTR_TEST_TIMEOUT)
 	write_program(_metadata, self->path,
 		      "#!/bin/sh\necho 'R1 invalid mem access: the verifier log'\nexit 1\n", 0755);
 	expect_failure(_metadata, &cfg, ERRMSG_FAILED, "R1 invalid mem access: the verifier log");
+}
+
+/* Removes them. */
+static unsigned int count_results(const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	unsigned int nr = 0;
+	DIR *d = opendir(dir);
+
+	while (d && (entry = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		nr += strstr(entry->d_name, ".json") && !unlink(path);
+	}
+	if (d)
+		closedir(d);
+	return nr;
+}
+
+/* No host is to blame for it: it is said at once, and once. */
+TEST_F_TIMEOUT(failures, refused_scheduler_is_played_once, KTSTR_TEST_TIMEOUT)
+{
+	static struct findings findings;
+	struct stage stage = {};
+	const struct play play = {
+		.suite = catalogue_suite("basic"),
+		.sc = catalogue_scenario("basic", "steady"),
+		.topology = "1n2l1c1t",
+		.scheduler = "/bin/false",
+	};
+
+	setenv(ENV_RESULTS, self->dir, 1);
+	EXPECT_EQ(VERDICT_FAIL, stage_play(&stage, &play, &findings));
+	unsetenv(ENV_RESULTS);
+	EXPECT_TRUE(findings.certain);
+	ASSERT_NE(NULL, check_find(&findings, "load", NULL));
+	EXPECT_NE(NULL, strstr(check_find(&findings, "load", NULL)->text, "exit status 1"));
+	EXPECT_EQ(1, count_results(self->dir));
 }
 
 TEST_F(failures, topology_malformed)

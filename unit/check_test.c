@@ -1409,6 +1409,41 @@ TEST_F(check, alive)
 }
 
 /* One that a step puts in its place for a while is not what is tested. */
+/* What does not depend on time is told from what a slow host may have caused. */
+TEST_F(check, broken_rules_are_certain)
+{
+	static const struct {
+		const char *reason;
+		bool certain;
+	} reasons[] = {
+		{ "\"simple\" disabled (runtime error)\nsimple: target CPU 1 not allowed", true },
+		{ "\"simple\" disabled (scx_bpf_error)\nsimple: no memory", true },
+		{ "\"simple\" disabled (runnable task stall)\nsimple: sh[1] failed to run", false },
+		{ "\"simple\" disabled (runtime error)\nsimple: RCU CPU stall detected!", false },
+		{ "\"simple\" disabled (runtime error)\nsimple: soft lockup - CPU 1", false },
+		{ "\"simple\" disabled (unregistered from user space)", false },
+		{ NULL, false },
+	};
+	struct control_sched left = { .valid = true, .state = "disabled" };
+	struct stage *st = self->st;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(reasons); i++) {
+		st->run.sched = (struct check_sched){ .ops = "simple", .exit = &left };
+		left.reason = (char *)reasons[i].reason;
+		EXPECT_EQ(VERDICT_FAIL, judge(st, "alive", NULL));
+		EXPECT_EQ(reasons[i].certain, st->findings.certain) {
+			TH_LOG("%s", reasons[i].reason);
+		}
+		/* Of another one, nothing is. */
+		st->run.sched.reloaded = true;
+		snprintf(left.ops, sizeof(left.ops), "other");
+		judge(st, "alive", NULL);
+		EXPECT_EQ(false, st->findings.certain);
+		left.ops[0] = '\0';
+	}
+}
+
 TEST_F(check, alive_is_not_about_others)
 {
 	struct control_sched left = { .valid = true, .ops = "other", .state = "disabled",
