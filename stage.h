@@ -45,8 +45,9 @@ struct stage {
  * play it again if it failed. Writes a file into KTSTR_RESULTS, if that is set.
  *
  * On an emulated host, which may be to blame, what fails is played once more, unless that
- * is certain (struct findings), with a file of its own: @findings are those of the second. If that is no FAIL, they are
- * unrepeated, and one of "scenario" tells of the first, and makes them INCONCLUSIVE.
+ * is certain (struct findings), with a file of its own: @findings are those of the second.
+ * If that is no FAIL, they are unrepeated, and one of "scenario" tells of the first, and
+ * makes them INCONCLUSIVE.
  *
  * Return: the verdict.
  */
