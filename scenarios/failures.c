@@ -181,14 +181,20 @@ TEST_F_TIMEOUT(failures, refused_scheduler_is_played_once, KTSTR_TEST_TIMEOUT)
 		.topology = "1n2l1c1t",
 		.scheduler = "/bin/false",
 	};
+	enum verdict verdict;
+	unsigned int results;
 
 	setenv(ENV_RESULTS, self->dir, 1);
-	EXPECT_EQ(VERDICT_FAIL, stage_play(&stage, &play, &findings));
+	verdict = stage_play(&stage, &play, &findings);
 	unsetenv(ENV_RESULTS);
+	results = count_results(self->dir);
+	if (verdict == VERDICT_SKIP)
+		SKIP(return, "%s", check_find(&findings, NULL, NULL)->text);
+	EXPECT_EQ(VERDICT_FAIL, verdict);
 	EXPECT_TRUE(findings.certain);
 	ASSERT_NE(NULL, check_find(&findings, "load", NULL));
 	EXPECT_NE(NULL, strstr(check_find(&findings, "load", NULL)->text, "exit status 1"));
-	EXPECT_EQ(1, count_results(self->dir));
+	EXPECT_EQ(1, results);
 }
 
 TEST_F(failures, topology_malformed)
