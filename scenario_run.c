@@ -17,9 +17,7 @@
 #define EVENTS_FILE	"/sys/kernel/sched_ext/root/events"
 #define ENABLED_FILE	"/sys/kernel/sched_ext/enable_seq"
 
-/* How long workers may take to be ready, or to notice their end: see patience() */
-#define READY_NS	(10 * NSEC_PER_SEC)
-#define GRACE_NS	(5 * NSEC_PER_SEC)
+#define PATIENCE_NS	(5 * NSEC_PER_SEC)
 #define PROGRAM_NS	(120 * NSEC_PER_SEC)	/* beyond the duration */
 #define SCHED_NS	(60 * NSEC_PER_SEC)
 
@@ -223,12 +221,13 @@ static void note_start(struct run *run, const char *const *names, size_t nr, u64
 }
 
 /*
- * A scheduler that has forgotten workers costs all of it. Healthy ones need some hundredths,
- * and as much again for each of the guest's CPUs that share one of the host's.
+ * How long workers may take to be ready, or to notice their end. A scheduler that has
+ * forgotten them costs all of it, twice: those who are not ready start when they are.
+ * Healthy ones need some hundredths of it, and more where the guest's CPUs share the host's.
  */
-static u64 patience(const struct run *run, u64 ns)
+static u64 patience(const struct run *run)
 {
-	return ns + ns / 16 * load_overcommit(run->topo);
+	return PATIENCE_NS + PATIENCE_NS / 16 * load_overcommit(run->topo);
 }
 
 static int start(struct run *run, const char *const *names, size_t nr, struct errmsg *err)
@@ -239,8 +238,7 @@ static int start(struct run *run, const char *const *names, size_t nr, struct er
 	/* All may come later, or there may be programs only. */
 	if (!nr && !run->groups)
 		return 0;
-	ret = control_start(run->c, names, nr, WIRE_FOREVER, patience(run, READY_NS),
-			    &reply, err);
+	ret = control_start(run->c, names, nr, WIRE_FOREVER, patience(run), &reply, err);
 	if (!ret)
 		note_start(run, names, nr, reply.started_ns);
 	control_reply_free(&reply);
@@ -289,7 +287,7 @@ static int stop(struct run *run, const char *const *names, size_t nr, struct err
 	if (!nr && !run->groups)
 		return 0;
 	run->groups -= nr ?: run->groups;
-	ret = control_stop(run->c, names, nr, 0, patience(run, GRACE_NS), &reply, err) ?:
+	ret = control_stop(run->c, names, nr, 0, patience(run), &reply, err) ?:
 	      keep_reports(run, &reply, err);
 	control_reply_free(&reply);
 	return ret;
