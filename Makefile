@@ -347,7 +347,7 @@ help:
 	@echo "  make check           every test that there is, unit tests included"
 	@echo "  make check-large     guests of 4 to 252 CPUs, whose topologies are checked"
 	@echo "  make detect          are broken schedulers found, and healthy ones never blamed?"
-	@echo "  make detect FULL=1   the same with all schedulers in all scenarios, for days"
+	@echo "  make detect FULL=1   the same with all schedulers in all scenarios, for a day"
 	@echo "  make bench           boot time, set-up time and memory, against peers"
 	@echo "  make fuzz            feed what guests and files decide with anything, for long"
 	@echo
