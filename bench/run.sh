@@ -10,7 +10,8 @@ set -u -o pipefail
 : "${KTSTR_PROGRAMS:?is set by make bench}"
 
 names=(setup-1 setup-8 setup-64 setup-252 setup-1024 initramfs-handoff vm-second pss-shared rss-1
-       measuring scenario scenario-crowded boot-1 boot-8 boot-32)
+       measuring scenario scenario-crowded scenario-kept scenario-kept-crowded
+       boot-1 boot-8 boot-32)
 json=${KTSTR_RESULTS:-$KTSTR_PROGRAMS}/bench.json
 log=${json%.json}.log
 limit=3600	# seconds for a program, whose runs have their own limits
