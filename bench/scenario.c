@@ -114,8 +114,10 @@ static bool measure_alone(const struct scene *scene, unsigned int runs, double *
 	unsigned int i;
 	bool worked;
 
-	if (session_start(&s, &cfg, &err))
+	if (session_start(&s, &cfg, &err)) {
+		fprintf(stderr, "# %s: %s\n", scene->name, err.text);
 		return false;
+	}
 	worked = !scene->keep || work_alone(&s, scene, ms);
 	for (i = 0; i < runs && worked; i++)
 		worked = work_alone(&s, scene, &ms[i]);
