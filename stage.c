@@ -276,14 +276,19 @@ static int get_guest(struct stage *stage, const struct play *play, struct findin
 
 static int load(struct stage *stage, const struct play *play, struct findings *findings)
 {
+	struct scheduler sched;
 	struct errmsg err = {};
 	int ret;
 
 	ret = session_load(&stage->session, play->scheduler, &err);
 	if (!ret)
 		return 0;
-	/* Its process has ended by itself: it says why, or the verifier does. */
-	findings->certain = ret == -ECHILD && err.kind == ERRMSG_FAILED;
+	/*
+	 * Its process has ended by itself: it says why, or the verifier does. But one that
+	 * only loads on a certain CPU may just not have been there.
+	 */
+	schedulers_find(play->scheduler, &sched);
+	findings->certain = ret == -ECHILD && err.kind == ERRMSG_FAILED && !sched.cpu_option;
 	return add_error(stage, findings, "load", ret, &err);
 }
 
