@@ -75,7 +75,8 @@ const char *check_denied(const struct check_run *run);
 
 /*
  * Has a worker of the group waited for a quarter of the run, not run at all, or not
- * stopped? Waiting does not count where the group is due so little that it has to.
+ * stopped? Where the group is due so little that it has to wait, that counts only if
+ * others of it did not.
  */
 bool check_waited_long(const struct check_run *run, const struct check_group *g);
 

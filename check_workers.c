@@ -59,11 +59,36 @@ static unsigned int may_not_run(const struct check_run *run, const struct check_
 	return is_due_little(run, g) ? never_ran(run, g) : 0;
 }
 
+/* Are its workers alike, so that one's work can be compared with another's? */
+static bool alike(const struct check_group *g)
+{
+	return g->work != WIRE_WORK_INVERSION && g->work != WIRE_WORK_CUSTOM &&
+	       !check_is_rt(g) && g->stats->workers > 1;
+}
+
+/* What each is to do, in percent of their mean; 0 if that cannot be asked */
+static unsigned int least_part(const struct check_run *run, const struct check_group *g)
+{
+	unsigned int limit = run->limits.starved;
+
+	if (!check_limited(limit) || !alike(g))
+		return 0;
+	/* Where only some were moved, they may have found a crowd. */
+	return g->changed & CHECK_MOVED ? (limit + 1) / 2 : limit;
+}
+
+static bool has_least_part(const struct check_group *g, unsigned int limit)
+{
+	return g->stats->min_rate * 100 >= g->stats->mean_rate * limit;
+}
+
 bool check_waited_long(const struct check_run *run, const struct check_group *g)
 {
 	if (g->stats->stuck > may_not_run(run, g))
 		return true;
-	return g->stats->gap.sched_ns >= run->duration_ns / 4 && !is_due_little(run, g);
+	if (g->stats->gap.sched_ns < run->duration_ns / 4)
+		return false;
+	return !is_due_little(run, g) || !has_least_part(g, least_part(run, g));
 }
 
 /* The first worker of a group that is in trouble; NULL if all that reported are well */
@@ -478,13 +503,6 @@ static void latency(struct judge *j, const struct check_group *g)
 
 /* -- Shares among equals ----------------------------------------------------- */
 
-/* Are its workers alike, so that one's work can be compared with another's? */
-static bool alike(const struct check_group *g)
-{
-	return g->work != WIRE_WORK_INVERSION && g->work != WIRE_WORK_CUSTOM &&
-	       !check_is_rt(g) && g->stats->workers > 1;
-}
-
 static const char *weak_rounds(const struct judge *j, const struct check_group *g)
 {
 	/* Who computes all the time may have rounds of any length. */
@@ -496,23 +514,20 @@ static const char *weak_rounds(const struct judge *j, const struct check_group *
 /* A part of what others got under the same circumstances: no host widens it. */
 static void starvation(struct judge *j, const struct check_group *g)
 {
-	unsigned int limit = j->run->limits.starved;
+	unsigned int limit = least_part(j->run, g);
 	const struct load_stats *st = g->stats;
 	struct finding f = check_begin("starvation", g);
 	u64 wait_ms;
 
-	if (!check_limited(limit) || !alike(g))
+	if (!limit)
 		return;
-	/* Where only some were moved, they may have found a crowd. */
-	if (g->changed & CHECK_MOVED)
-		limit = (limit + 1) / 2;
 	f.unit = "% of the mean";
 	f.at_least = true;
 	f.limit = limit;
 	f.seen = st->mean_rate ? st->min_rate * 100 / st->mean_rate : 0;
 	wait_ms = check_place(&f, check_wait_of(j->run, g, st->min_worker));
-	check_judge(j, &f, st->min_rate * 100 >= st->mean_rate * limit &&
-		    (st->mean_rate || !g->always_runnable), weak_rounds(j, g),
+	check_judge(j, &f, has_least_part(g, limit) && (st->mean_rate || !g->always_runnable),
+		    weak_rounds(j, g),
 		    "worker %u did %llu units per second, the mean is %llu, its longest wait %llu ms",
 		    st->min_worker, (unsigned long long)st->min_rate,
 		    (unsigned long long)st->mean_rate, (unsigned long long)wait_ms);

@@ -1611,6 +1611,28 @@ TEST_F(check, defects_are_not_excused_by_who_is_due_little)
 	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "workers", "a"));
 }
 
+/* But if others of the group do not wait, it is for no lack of time. */
+TEST_F(check, defects_in_who_is_due_little)
+{
+	struct stage *st = self->st;
+
+	add_idle_group(st);
+	st->groups[2].policy = POLICY_NORMAL;
+	st->groups[2].nice = 13;
+	st->stats[2].gap.sched_ns = DURATION;
+	EXPECT_EQ(NONE, judge(st, "gap", "c"));
+	st->stats[2].mean_rate = 100;
+	st->stats[2].min_rate = 0;
+	st->run.sched.defects = "starvation";
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "c"));
+	st->stats[2].gap.sched_ns = DURATION / 4 - 1;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "c"));
+	st->stats[2].gap.sched_ns++;
+	EXPECT_EQ(VERDICT_INCONCLUSIVE, judge(st, "starvation", "c"));
+	st->run.sched.defects = NULL;
+	EXPECT_EQ(VERDICT_FAIL, judge(st, "starvation", "c"));
+}
+
 /* A scheduler that loses the kernel's own threads makes the kernel complain of waits. */
 TEST_F(check, defects_that_the_kernel_tells)
 {
