@@ -334,21 +334,16 @@ static void put_exit(struct json_text *j, const struct control_sched *left)
 	jsonw_end_object(j->w);
 }
 
-static void put_scheduler(struct json_text *j, const char *command, const struct check_run *run)
+static void put_scheduler(struct json_text *j, const struct play *play,
+			  const struct check_run *run)
 {
 	struct check_sched known = {};
 	const struct check_sched *sched = run ? &run->sched : &known;
-	struct scheduler found;
 
-	if (!run) {
-		schedulers_find(command, &found);
-		known.lacks = found.lacks;
-		known.lacks_reason = found.lacks_reason;
-		known.defects = found.defects;
-		known.defects_reason = found.defects_reason;
-	}
+	if (!run)
+		schedulers_known(play->scheduler, play->sc, &known);
 	begin(j, "scheduler");
-	json_text_str(j, "command", command);
+	json_text_str(j, "command", play->scheduler);
 	json_text_str(j, "ops", sched->ops);
 	put_words(j, "lacks", sched->lacks);
 	json_text_str(j, "lacks_reason", sched->lacks_reason);
@@ -776,7 +771,7 @@ char *result_format(const struct result *r, size_t *size)
 	json_text_str(j, "rerun", play->rerun);
 	put_durations(j, r);
 	put_topology(j, play->topology, topo);
-	put_scheduler(j, play->scheduler, r->run);
+	put_scheduler(j, play, r->run);
 	put_kernel(j, r);
 	put_guest(j, r->vm);
 	put_host(j, r->run, topo);

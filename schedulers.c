@@ -17,6 +17,34 @@
 /* See struct check_sched, which has what they mean. */
 static const char known_lacks[] = "nice cpu.weight cpu.max llc numa hotplug rt overcommit";
 
+static const struct scheduler_defect qmap_defects[] = {
+	{
+		.checks = "workers starvation gap spread",
+		.scenarios = "rt.interrupted",
+		.reason =
+			"when a real-time task leaves a CPU, scx_qmap queues that CPU's tasks in the old order, with new slices: of two that are bound to it, one may never run",
+	},
+	/* Its watchdog allows 5 s, so that only longer runs end by it. */
+	{
+		.checks = "alive kernel_log",
+		.scenarios = "affinity.one_cpu",
+		.reason =
+			"scx_qmap puts tasks with one CPU straight into its local queue: where each CPU has two of them, none serves the five queues, and the kernel's threads wait there until the watchdog ends it",
+	},
+	{}
+};
+
+static const struct scheduler_defect flatcg_defects[] = {
+	/* Any scenario may show it, or none: it depends on who is there first. */
+	{
+		.checks =
+			"workers starvation gap spread throughput latency weight conservation alive program kernel_log",
+		.reason =
+			"scx_flatcg may lose a cgroup of few tasks, also that of the kernel's threads: it is queued before its task is, and whoever finds it empty puts it aside for good, until the kernel's watchdog ends scx_flatcg",
+	},
+	{}
+};
+
 const struct scheduler schedulers_tree[] = {
 	{ .name = "eevdf" },
 	{
@@ -32,10 +60,7 @@ const struct scheduler schedulers_tree[] = {
 		.lacks = "nice cpu.weight cpu.max llc numa",
 		.lacks_reason =
 			"it has five queues for all CPUs, into which it sorts tasks coarsely by nice value, and no cgroup callbacks",
-		.defects = "workers starvation gap spread",
-		.defects_in = "rt.interrupted",
-		.defects_reason =
-			"when a real-time task leaves a CPU, scx_qmap queues that CPU's tasks in the old order, with new slices: of two that are bound to it, one may never run",
+		.defects = qmap_defects,
 	},
 	{
 		.command = "scx_central",
@@ -51,11 +76,7 @@ const struct scheduler schedulers_tree[] = {
 		.lacks = "nice cpu.max llc numa hotplug rt",
 		.lacks_reason =
 			"it is about the weights of cgroups only: of two tasks in one, that which waits comes before the one that runs; it has no CPU or preemption callbacks",
-		/* Any scenario may show it, or none: it depends on who is there first. */
-		.defects =
-			"workers starvation gap spread throughput latency weight conservation alive program kernel_log",
-		.defects_reason =
-			"scx_flatcg may lose a cgroup of few tasks, also that of the kernel's threads: it is queued before its task is, and whoever finds it empty puts it aside for good, until the kernel's watchdog ends scx_flatcg",
+		.defects = flatcg_defects,
 	},
 	{}
 };
@@ -170,8 +191,19 @@ bool schedulers_is_built(const char *program)
 	return !strcmp(program, SCHEDULERS_KTSTR);
 }
 
-bool schedulers_has_defect(const struct scheduler *sched, const struct scenario *sc)
+void schedulers_known(const char *command, const struct scenario *sc, struct check_sched *sched)
 {
-	return sched->defects &&
-	       (!sched->defects_in || catalogue_is_listed(sched->defects_in, sc));
+	const struct scheduler_defect *defect;
+	struct scheduler found;
+
+	schedulers_find(command, &found);
+	sched->lacks = found.lacks;
+	sched->lacks_reason = found.lacks_reason;
+	for (defect = found.defects; defect && defect->checks; defect++) {
+		if (defect->scenarios && !catalogue_is_listed(defect->scenarios, sc))
+			continue;
+		sched->defects = defect->checks;
+		sched->defects_reason = defect->reason;
+		return;
+	}
 }

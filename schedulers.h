@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "check.h"
 #include "errmsg.h"
 #include "scenario.h"
 
@@ -15,6 +16,18 @@
 #define SCHEDULERS_KTSTR	"scx_ktstr"
 
 /**
+ * struct scheduler_defect - something that is known to be wrong with a scheduler
+ * @checks: see @defects of struct check_sched; NULL after the last one
+ * @scenarios: those, as SUITE.NAME, in which it shows; NULL for any
+ * @reason: what is wrong, for those who read why a check was not judged
+ */
+struct scheduler_defect {
+	const char *checks;
+	const char *scenarios;
+	const char *reason;
+};
+
+/**
  * struct scheduler - a scheduler that the suite knows
  * @command: the program and its arguments; NULL for the kernel's own, EEVDF
  * @name: for the names of tests: letters, digits and '_'
@@ -23,9 +36,7 @@
  *	on. NULL for others.
  * @lacks: see struct check_sched; NULL for nothing
  * @lacks_reason: why that is no fault; NULL if it lacks nothing
- * @defects: see struct check_sched; NULL for none that is known
- * @defects_in: the scenarios, as SUITE.NAME, in which they show; NULL for any
- * @defects_reason: what is wrong with it; NULL if that is nothing
+ * @defects: those that are known, no scenario in two of them; NULL for none
  */
 struct scheduler {
 	const char *command;
@@ -33,9 +44,7 @@ struct scheduler {
 	const char *cpu_option;
 	const char *lacks;
 	const char *lacks_reason;
-	const char *defects;
-	const char *defects_in;
-	const char *defects_reason;
+	const struct scheduler_defect *defects;
 };
 
 /**
@@ -66,14 +75,14 @@ bool schedulers_is_built(const char *program);
 int schedulers_check_lacks(struct errmsg *err);
 
 /**
- * schedulers_has_defect() - may a scenario show what is known to be wrong with it?
- * @sched: from schedulers_find(); a program that was named with its path has no defects
- *	that are known, as it may be one in which they are mended
- * @sc: a scenario
- *
- * Return: whether its @defects are to be expected.
+ * schedulers_known() - what the checks of a scenario are to know of a scheduler
+ * @command: see schedulers_find(); of a program that is named with its path, no defects
+ *	are known, as it may be one in which they are mended
+ * @sc: the scenario
+ * @sched: what it lacks, its defects if @sc may show one, and the reasons are set
  */
-bool schedulers_has_defect(const struct scheduler *sched, const struct scenario *sc);
+void schedulers_known(const char *command, const struct scenario *sc,
+		      struct check_sched *sched);
 
 /* EEVDF and the tree's, which the whole catalogue runs under; ends with no name. */
 extern const struct scheduler schedulers_tree[];

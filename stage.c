@@ -307,20 +307,13 @@ static struct limits limits_of(const struct play *play)
 static int perform(struct stage *stage, const struct play *play, struct scenario_result *result,
 		   struct findings *findings)
 {
-	struct scheduler sched;
 	struct errmsg err = {};
 	u64 duration;
 	int ret;
 
 	ret = load_duration(&stage->session.topo, &duration, &err) ?:
 	      scenario_run(&stage->session, play->sc, duration, result, &err);
-	schedulers_find(play->scheduler, &sched);
-	result->run.sched.lacks = sched.lacks;
-	result->run.sched.lacks_reason = sched.lacks_reason;
-	if (schedulers_has_defect(&sched, play->sc)) {
-		result->run.sched.defects = sched.defects;
-		result->run.sched.defects_reason = sched.defects_reason;
-	}
+	schedulers_known(play->scheduler, play->sc, &result->run.sched);
 	result->run.log_since_ns = stage->since_ns;
 	result->run.limits = limits_of(play);
 	if (ret)

@@ -324,27 +324,64 @@ TEST(the_trees_schedulers_are_found)
 	EXPECT_EQ(5, nr);
 }
 
+static const char *defects_of(const char *command, const char *suite, const char *name)
+{
+	const struct scenario *sc = catalogue_scenario(suite, name);
+	struct check_sched sched = {};
+
+	if (!sc)
+		return "no such scenario";
+	schedulers_known(command, sc, &sched);
+	return sched.defects ?: "none";
+}
+
 /* Whoever brings a program of their own may have mended it. */
 TEST(defects_are_those_of_the_trees)
 {
-	const struct scenario *known = catalogue_scenario("rt", "interrupted");
-	const struct scenario *other = catalogue_scenario("rt", "round_robin");
-	struct scheduler sched;
+	struct check_sched sched = {};
 
-	ASSERT_NE(NULL, known);
-	ASSERT_NE(NULL, other);
-	schedulers_find("scx_qmap -s 1000", &sched);
-	EXPECT_TRUE(schedulers_has_defect(&sched, known));
-	EXPECT_FALSE(schedulers_has_defect(&sched, other));
-	schedulers_find("scx_flatcg", &sched);
-	EXPECT_TRUE(schedulers_has_defect(&sched, other));
-	schedulers_find("/usr/bin/scx_flatcg", &sched);
-	EXPECT_FALSE(schedulers_has_defect(&sched, other));
-	schedulers_find("./scx_qmap -s 1000", &sched);
-	EXPECT_FALSE(schedulers_has_defect(&sched, known));
-	EXPECT_STREQ("scx_qmap", sched.name);
-	schedulers_find(NULL, &sched);
-	EXPECT_FALSE(schedulers_has_defect(&sched, known));
+	EXPECT_STREQ("workers starvation gap spread",
+		     defects_of("scx_qmap -s 1000", "rt", "interrupted"));
+	EXPECT_STREQ("alive kernel_log", defects_of("scx_qmap", "affinity", "one_cpu"));
+	EXPECT_STREQ("none", defects_of("scx_qmap", "rt", "round_robin"));
+	EXPECT_STREQ("none", defects_of("./scx_qmap -s 1000", "rt", "interrupted"));
+	EXPECT_STRNE("none", defects_of("scx_flatcg", "rt", "round_robin"));
+	EXPECT_STREQ("none", defects_of("/usr/bin/scx_flatcg", "rt", "round_robin"));
+	EXPECT_STREQ("none", defects_of(NULL, "rt", "interrupted"));
+	schedulers_known("./scx_qmap", catalogue_scenario("rt", "interrupted"), &sched);
+	EXPECT_STREQ("nice cpu.weight cpu.max llc numa", sched.lacks);
+	EXPECT_NE(NULL, sched.lacks_reason);
+	EXPECT_EQ(NULL, sched.defects_reason);
+}
+
+/* How many words of a list are names of scenarios, and how many there are in it? */
+static size_t count_known(const char *list, size_t *words)
+{
+	size_t i, k, known = 0;
+
+	*words = 1;
+	for (i = 0; list[i]; i++)
+		*words += list[i] == ' ';
+	for (i = 0; i < nr_suites; i++)
+		for (k = 0; k < catalogue[i]->nr; k++)
+			known += catalogue_is_listed(list, &catalogue[i]->scenarios[k]);
+	return known;
+}
+
+TEST(defects_are_in_scenarios_that_are_there)
+{
+	const struct scheduler_defect *defect;
+	const struct scheduler *sched;
+	size_t words;
+
+	for (sched = schedulers_tree; sched->name; sched++) {
+		for (defect = sched->defects; defect && defect->checks; defect++) {
+			EXPECT_NE(NULL, defect->reason);
+			if (!defect->scenarios)
+				continue;
+			EXPECT_EQ(count_known(defect->scenarios, &words), words);
+		}
+	}
 }
 
 TEST_HARNESS_MAIN
