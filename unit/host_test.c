@@ -558,6 +558,47 @@ TEST_F(emulated, bad_settings)
 	EXPECT_NE(NULL, strstr(self->err, "/nonexistent/program"));
 }
 
+/*
+ * Gets all of the CPU there, and keeps it: real-time tasks have to leave some to others
+ * by default, and so does the kernel's fair server, where there is one (6.12).
+ */
+#define HOG \
+	"echo -1 >/proc/sys/kernel/sched_rt_runtime_us;" \
+	"mount -t debugfs none /sys/kernel/debug;" \
+	"for f in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do" \
+	"	[ ! -f $f ] || echo 0 >$f;" \
+	"done;" \
+	"chrt -p -f 1 $$ || exit 9;"
+
+#define HOG_SECONDS	4
+
+/* QEMU may lose an interrupt; that there is another one must not depend on PID 1. */
+TEST_F_TIMEOUT(emulated, nudged_while_nobody_reads, RUN_TIMEOUT)
+{
+	static const char script[] = HOG
+		"count() {"
+		"	while read irq n rest; do\n"
+		"		case $rest in *virtio0-virtqueues) nudges=$n;; esac;"
+		"	done </proc/interrupts;"
+		"};"
+		"seconds() { read now rest </proc/uptime; now=${now%.*}; };"
+		"count; before=$nudges; seconds; end=$((now + $1 + 1));"
+		"while [ $now -lt $end ]; do seconds; done;"
+		"count; echo $((nudges - before))";
+	char seconds[16];
+	int status;
+
+	snprintf(seconds, sizeof(seconds), "%d", HOG_SECONDS);
+	status = RUN("sh", "-c", script, "sh", seconds);
+	if (status == KSFT_SKIP)
+		SKIP(return, "%.900s", lacking(self));
+	ASSERT_EQ(0, status) {
+		TH_LOG("%s", self->err);
+	}
+	/* Ten a second, if this host lets us send as many */
+	EXPECT_LE(HOG_SECONDS * 6, atoi(self->out));
+}
+
 /* One that does not come up: what its PID 1 said is shown. */
 TEST_F_TIMEOUT(emulated, console_is_shown, RUN_TIMEOUT)
 {
