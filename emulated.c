@@ -52,6 +52,12 @@
 #define NUDGE_MS		100
 #define PORT_DEVICE		"virtio-serial-pci,event_idx=off"
 
+/*
+ * The port takes 128 nudges, the socket a few more, that PID 1 does not read. Then so
+ * many in a row are refused before the host is given up.
+ */
+#define MAX_REFUSED		200
+
 #define DEFAULT_MEMORY_MIB	4096
 #define MIN_MEMORY_MIB		256
 #define MAX_MEMORY_MIB		SZ_1M
@@ -108,6 +114,7 @@ struct emulated_config {
  * @spoke: the program has said something
  * @told_ns: when the host was last told what it is denied
  * @denied_ns: what it was told
+ * @refused: nudges in a row that found no place
  * @log: the end of the console
  * @log_len: bytes in @log
  * @in: received from @port, not yet a whole frame
@@ -125,6 +132,7 @@ struct emulated {
 	bool spoke;
 	u64 told_ns;
 	u64 denied_ns;
+	unsigned int refused;
 	char log[CONSOLE_MAX];
 	size_t log_len;
 	u8 in[sizeof(struct emulated_frame) + EMULATED_MAX_PAYLOAD];
@@ -416,6 +424,8 @@ static int start_qemu(struct emulated *emu, const struct emulated_config *cfg,
 		ret = errmsg_set(err, ERRMSG_FAILED, errno, "pipes to the emulated host");
 		goto out;
 	}
+	/* The least there is: nudges that wait in there nudge nobody. */
+	setsockopt(port[0], SOL_SOCKET, SO_SNDBUF, &(int){ 0 }, sizeof(int));
 	emu->qemu = fork();
 	if (emu->qemu < 0) {
 		emu->qemu = 0;
@@ -669,7 +679,11 @@ static void tell_denied(struct emulated *emu)
 	emu->told_ns = now;
 	/* Another thread may have run most before; readers subtract. */
 	emu->denied_ns = max(emu->denied_ns, denied_ns(emu->qemu));
-	send(emu->port, &emu->denied_ns, sizeof(emu->denied_ns), MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (send(emu->port, &emu->denied_ns, sizeof(emu->denied_ns),
+		 MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAGAIN)
+		emu->refused++;
+	else
+		emu->refused = 0;
 }
 
 u64 emulated_denied_ns(void)
@@ -707,6 +721,10 @@ static int relay_all(struct emulated *emu, struct errmsg *err)
 		if (signal_came(emu))
 			return -EINTR;
 		tell_denied(emu);
+		if (emu->refused > MAX_REFUSED)
+			return errmsg_set(err, ERRMSG_FAILED, ETIMEDOUT,
+					  "the emulated host hangs: it has read nothing for more than %llu s; run this again",
+					  MAX_REFUSED * NUDGE_MS * NSEC_PER_MSEC / NSEC_PER_SEC);
 		if (fds[1].revents)
 			read_console(emu);
 		ret = fds[2].revents ? read_port(emu, &status, err) : 0;

@@ -599,6 +599,19 @@ TEST_F_TIMEOUT(emulated, nudged_while_nobody_reads, RUN_TIMEOUT)
 	EXPECT_LE(HOG_SECONDS * 6, atoi(self->out));
 }
 
+/* Whatever makes it hang, it is not waited for until somebody loses patience. */
+TEST_F_TIMEOUT(emulated, hangs, RUN_TIMEOUT)
+{
+	int status = RUN("sh", "-c", HOG "while :; do :; done");
+
+	if (status == KSFT_SKIP)
+		SKIP(return, "%.900s", lacking(self));
+	EXPECT_EQ(WRAPPER_PREVENTED, status);
+	EXPECT_NE(NULL, strstr(self->err, "the emulated host hangs")) {
+		TH_LOG("%s", self->err);
+	}
+}
+
 /* One that does not come up: what its PID 1 said is shown. */
 TEST_F_TIMEOUT(emulated, console_is_shown, RUN_TIMEOUT)
 {
